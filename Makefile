@@ -1,0 +1,55 @@
+# `make` alone lists what there is. Everything happens inside this checkout, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := isems tests $(wildcard app.py benchmarks)
+APT_GET = $(if $(filter 0,$(shell id -u)),,sudo )env DEBIAN_FRONTEND=noninteractive apt-get -qq
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-services check format
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
+		printf 'make %-14s %s\n' "$$name" "$$does"; done
+
+setup: .venv/.ready ## .venv with everything pinned, and isems installed in it
+
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is not: install one and say 'make setup PYTHON=python3.11'." >&2; exit 1; }
+	@# An interpreter that is gone (a system upgrade) leaves a .venv that must be made anew.
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv || \
+		{ echo "No virtual environment could be made: on Debian, 'apt-get install python3-venv' first." >&2; exit 1; }
+	@echo "Installing the pinned packages into .venv ..."
+	@$(PIP) install -r requirements.txt && $(PIP) install -r requirements-dev.txt && \
+		$(PIP) install --no-deps --no-build-isolation -e . || \
+		{ echo "Packages could not be installed (pip's reason is above). Is there a network? Then 'make setup' again." >&2; exit 1; }
+	@touch $@
+
+run: setup ## the whole service on http://127.0.0.1:5000, with a simulated mesh if none is configured
+	@exec $(BIN)/isems serve --demo=auto
+
+ifeq ($(CI),true)
+test: test-services
+endif
+test: setup ## all tests
+	@$(BIN)/pytest
+
+test-services: ## install what the real-service tests need, if missing: mosquitto, postgresql, chromium (Debian, root or sudo)
+	@missing=; \
+	PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	[ -z "$$missing" ] || { echo "Installing$$missing ..."; \
+		$(APT_GET) update && $(APT_GET) install -y --no-install-recommends $$missing >/dev/null; } || \
+		{ echo "Could not install$$missing: do it by hand, with 'apt-get install$$missing' or your system's own packages." >&2; exit 1; }
+
+check: setup ## style, types and the direction of imports
+	@$(BIN)/ruff check $(SOURCES) || { echo "Some of this mends itself: '$(BIN)/ruff check --fix'." >&2; exit 1; }
+	@$(BIN)/ruff format --check $(SOURCES) || { echo "'make format' mends this." >&2; exit 1; }
+	@$(BIN)/mypy --strict isems $(wildcard app.py)
+	@$(BIN)/lint-imports || { echo "The floors are drawn in CONTRIBUTING.md and kept in pyproject.toml." >&2; exit 1; }
+
+format: setup ## put the code into its usual form
+	@$(BIN)/ruff check --select I --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)

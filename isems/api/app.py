@@ -1,0 +1,40 @@
+"""The application factory. It opens no connection and starts no thread: WSGI servers load it before they fork."""
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+from isems.api import health, home, predecessor, problems
+from isems.api.context import CONFIG, DATABASE
+from isems.api.prefix import StripPrefix
+from isems.api.sentry import start_sentry
+from isems.config import Config
+from isems.storage.database import Database
+
+
+class NodeConverter(BaseConverter):
+    """A node id in a path: anything, slashes included."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+def create_app(config: Config | None = None, database: Database | None = None) -> Flask:
+    """Assemble the application; without arguments from the environment.
+
+    Raises ConfigError for a wrong setting.
+    """
+    config = config or Config.from_environment()
+    start_sentry(config)
+    app = Flask("isems", static_folder=None)
+    app.extensions[CONFIG] = config
+    app.extensions[DATABASE] = database or Database(config.database_url)
+    app.url_map.merge_slashes = False  # a node id may hold them
+    app.url_map.converters["node"] = NodeConverter
+    problems.register(app)
+    app.register_blueprint(predecessor.routes)
+    app.register_blueprint(health.routes)
+    app.register_blueprint(home.routes)
+    if config.is_development:
+        app.after_request(problems.allow_any_origin)
+    app.wsgi_app = StripPrefix(app.wsgi_app)  # type: ignore[method-assign]
+    return app

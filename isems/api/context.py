@@ -1,0 +1,28 @@
+"""What the factory handed to the application, for its routes."""
+
+from typing import cast
+
+from flask import current_app
+
+from isems.config import Config
+from isems.storage.database import Database
+
+CONFIG = "isems.config"
+DATABASE = "isems.database"
+#: Set by `isems serve --demo`: everything shown is simulated.
+DEMO = "isems.demo"
+
+
+def config() -> Config:
+    """Give the settings."""
+    return cast(Config, current_app.extensions[CONFIG])
+
+
+def database() -> Database:
+    """Give the database."""
+    return cast(Database, current_app.extensions[DATABASE])
+
+
+def is_demo() -> bool:
+    """Tell whether the nodes are simulated."""
+    return bool(current_app.extensions.get(DEMO))

@@ -1,0 +1,67 @@
+"""The page at ``/``: until the dashboard is built, what runs here and where its data are."""
+
+from html import escape
+
+from flask import Blueprint, Response, request
+
+from isems import __version__
+from isems.api import context
+from isems.storage.newest import select_newest_of_each
+
+routes = Blueprint("home", __name__)
+
+TEXTS = {
+    "en": {
+        "title": "ISEMS data collector",
+        "demo": "Simulation: these nodes do not exist. Set ISEMS_ROUTER_IPS to collect from real ones.",
+        "nodes": "{count} nodes have reported.",
+        "dashboard": "This version has no dashboard; the data are served as JSON.",
+        "latest": "Newest measurement of every active node",
+        "all": "of every node",
+        "node": "Newest day of one node",
+    },
+    "de": {
+        "title": "ISEMS-Datensammler",
+        "demo": "Simulation: Diese Knoten gibt es nicht. Mit ISEMS_ROUTER_IPS wird von echten gesammelt.",
+        "nodes": "{count} Knoten haben sich gemeldet.",
+        "dashboard": "Diese Version hat keine Oberfläche; die Daten gibt es als JSON.",
+        "latest": "Neueste Messung jedes aktiven Knotens",
+        "all": "jedes Knotens",
+        "node": "Neuester Tag eines Knotens",
+    },
+}
+
+PAGE = """<!doctype html>
+<html lang="{language}">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}}
+.demo{{background:#fde68a;color:#000;padding:.5rem 1rem;border-radius:.5rem}}</style>
+<h1>{title}</h1>
+{banner}
+<p>{nodes} {dashboard}</p>
+<ul>
+<li><a href="measurements/latest">{latest}</a> (<a href="measurements/latest?all=true">{all}</a>)</li>
+<li>{node}: <code>/measurements/&lt;node&gt;/latest</code></li>
+</ul>
+<p><small>{version}</small></p>
+</html>
+"""
+
+
+@routes.get("/")
+def get_home() -> Response:
+    """Tell what runs here, in the browser's language."""
+    language = request.accept_languages.best_match(list(TEXTS), default="en")
+    texts = TEXTS[language]
+    with context.database().read() as connection:
+        count = len(select_newest_of_each(connection))
+    page = PAGE.format(
+        **{key: escape(text) for key, text in texts.items()} | {"nodes": texts["nodes"].format(count=count)},
+        language=language,
+        banner=f'<p class="demo" role="status">{escape(texts["demo"])}</p>' if context.is_demo() else "",
+        version=escape(__version__),
+    )
+    response = Response(page, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return response

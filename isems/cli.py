@@ -1,0 +1,360 @@
+"""The commands. `isems` has them all; `add_commands` gives `flask` those that the predecessor had."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+
+from isems import __version__
+from isems.api.app import create_app
+from isems.api.context import DEMO
+from isems.collector import Collector, NodeReport, check_addresses, import_file
+from isems.config import Config
+from isems.demo import READY, demo_config, import_history, simulated_mesh
+from isems.domain.clock import Moment
+from isems.errors import ConfigError, IsemsError, SchemaOutdatedError
+from isems.ingest import IngestResult
+from isems.simulator import (
+    Fault,
+    Mesh,
+    NodeSpec,
+    SimulatedClock,
+    assign_faults,
+    make_mesh,
+    serve_mesh,
+    write_history,
+)
+from isems.sources.own_clock import read_moment
+from isems.storage.database import Database
+from isems.storage.upgrade import upgrade_database
+
+log = logging.getLogger(__name__)
+
+FAILED, MISUSED = 1, 2
+WEB_THREADS = 16
+
+
+@contextmanager
+def exit_on_errors() -> Iterator[None]:
+    """Turn our errors into one line and an exit code: 2 for usage and configuration, 1 for work that failed."""
+    try:
+        yield
+    except (ConfigError, SchemaOutdatedError) as error:
+        _say_and_exit(str(error), MISUSED)
+    except IsemsError as error:
+        _say_and_exit(str(error), FAILED)
+
+
+def _say_and_exit(sentence: str, code: int) -> None:
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="isems")
+def commands() -> None:
+    """Collect, keep and serve the measurements of ISEMS nodes."""
+
+
+def main(prog_name: str | None = None) -> None:
+    """Run `isems`: usage errors take one line, as every other error does."""
+    try:
+        with exit_on_errors():
+            sys.exit(commands.main(prog_name=prog_name or "isems", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        _say_and_exit(f"{error.format_message()} ('{prog_name or 'isems'} --help' tells more)", MISUSED)
+    except click.ClickException as error:
+        _say_and_exit(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _say_and_exit("interrupted", FAILED)
+
+
+def add_commands(app: Flask) -> None:
+    """Give `flask` the commands that the predecessor had."""
+    for command in (update_data, db):
+        app.cli.add_command(command)
+
+
+# -- collecting -----------------------------------------------------------------------------------
+
+
+@commands.command("update-data")
+def update_data() -> None:
+    """Poll every node of ISEMS_ROUTER_IPS once."""
+    with exit_on_errors():
+        config = Config.from_environment()
+        if not config.router_ips:
+            raise ConfigError("ISEMS_ROUTER_IPS is not set, expected the addresses of the nodes to poll")
+        check_addresses(config.router_ips)
+        database = Database(config.database_url)
+        database.make_ready()
+        reports = asyncio.run(_poll_once(config, database))
+        answered = [report for report in reports if report.error is None]
+        _say_total(reports, answered)
+        if not answered:
+            sys.exit(FAILED)
+
+
+async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
+    collector = Collector(config, database)
+    bar = click.progressbar(length=len(config.router_ips), label="Polling", file=sys.stderr, hidden=_is_quiet())
+    try:
+        with bar:
+
+            def tell(report: NodeReport) -> None:
+                bar.update(1)
+                _clear_line()
+                click.echo(describe(report))
+
+            return await collector.poll_once(tell)
+    finally:
+        collector.close()
+
+
+def _is_quiet() -> bool:
+    return not sys.stderr.isatty()
+
+
+def _clear_line() -> None:
+    if not _is_quiet():
+        click.echo("\r\033[K", nl=False, err=True)
+
+
+def describe(report: NodeReport) -> str:
+    """Tell in one line what a poll brought."""
+    if report.error is not None:
+        return f"{report.address}: failed: {report.error}"
+    names = ", ".join(printable(name) for name in report.result.nodes)
+    parts = [f"{report.address}:", f"{names}:" if names else "", counts(report.result) or "nothing new"]
+    line = " ".join(part for part in parts if part)
+    if report.note:
+        line += f" ({report.note})"
+    if report.short_memory is not None:
+        line += f"\n  warning: it keeps only {report.short_memory} s; what lies between two polls is lost to us"
+    return line
+
+
+def counts(result: IngestResult) -> str:
+    """Tell the counts that matter; the empty text where there are none."""
+    if not result.records:
+        return ""
+    text = f"{result.stored} stored, {result.duplicate} duplicate, {result.rejected} rejected"
+    for count, word in ((result.completed, "completed"), (result.undecided, "waiting for our clock to be right")):
+        text += f", {count} {word}" if count else ""
+    return text
+
+
+def printable(text: str) -> str:
+    """Give a text from outside without anything that could steer a terminal."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+
+
+def _say_total(reports: Sequence[NodeReport], answered: Sequence[NodeReport]) -> None:
+    total = IngestResult()
+    for report in answered:
+        total.add(report.result)
+    click.echo(f"{len(answered)} of {len(reports)} nodes answered: {counts(total) or 'nothing new'}")
+
+
+@commands.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_files(files: tuple[Path, ...]) -> None:
+    """Store the logs in FILES (plain or gzipped) and tell what was stored and rejected."""
+    config = Config.from_environment()
+    database = Database(config.database_url)
+    database.make_ready()
+    size = sum(path.stat().st_size for path in files)
+    failures = 0
+    with click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=_is_quiet()) as bar:
+        for path in files:
+            try:
+                result = import_file(database, path, _moment(config), bar.update)
+            except IsemsError as error:
+                failures += 1
+                click.echo(f"{path}: failed: {error}", err=True)
+                continue
+            _clear_line()
+            click.echo(f"{path}: {counts(result) or 'holds no record'}")
+    if failures:
+        sys.exit(FAILED)
+
+
+def _moment(config: Config) -> Moment:
+    return read_moment(is_trusted_by_operator=config.is_clock_trusted)
+
+
+# -- the database ---------------------------------------------------------------------------------
+
+
+@commands.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the database, or bring an older one up to this version."""
+    with exit_on_errors():
+        database = Database(Config.from_environment().database_url)
+        before, after = upgrade_database(database)
+        if before == after:
+            click.echo(f"{database.place} is up to date.")
+        elif before is None:
+            click.echo(f"{database.place} was created.")
+        else:
+            click.echo(f"{database.place} was upgraded from version {before} to {after}.")
+
+
+# -- serving --------------------------------------------------------------------------------------
+
+
+@commands.command()
+@click.option(
+    "--demo",
+    type=click.Choice(["never", "auto", "always"]),
+    default="never",
+    help="Serve a simulated mesh from isems-demo.db: always, or where no source is configured (auto).",
+)
+def serve(demo: str) -> None:
+    """Collect and serve until stopped."""
+    config = Config.from_environment()
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    is_demo = demo == "always" or (demo == "auto" and not config.has_source)
+    if is_demo:
+        config = demo_config(config)
+        log.warning("No node is configured: SIMULATED nodes are shown, kept in %s", config.database_url)
+    check_addresses(config.router_ips)
+    if config.mqtt_server:
+        log.warning("MQTT_SERVER is set, but this version only polls: nothing is received by MQTT")
+    database = Database(config.database_url)
+    database.make_ready()
+    app = create_app(config, database)
+    app.extensions[DEMO] = is_demo
+    asyncio.run(_serve(config, database, app, is_demo=is_demo))
+
+
+async def _serve(config: Config, database: Database, app: Flask, *, is_demo: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ExitStack() as stack:
+        stack.enter_context(_web_server(app, config))
+        work = asyncio.ensure_future(_collect(config, database, stack, is_demo=is_demo))
+        waiting = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=not work.done() or work.cancelled())
+    log.info("stopped")
+
+
+async def _collect(config: Config, database: Database, stack: ExitStack, *, is_demo: bool) -> None:
+    if is_demo:
+        folder = await asyncio.to_thread(stack.enter_context, simulated_mesh())
+        result = await asyncio.to_thread(import_history, database, folder, _moment(config), _log_history)
+        log.info("history of the simulated nodes: %s", counts(result))
+    log.info("polling %d addresses", len(config.router_ips))
+    await Collector(config, database).run()
+
+
+def _log_history(done: int, count: int) -> None:
+    log.info("history of %d of %d simulated nodes imported", done, count)
+
+
+@contextmanager
+def _web_server(app: Flask, config: Config) -> Iterator[None]:
+    import waitress  # only `serve` needs it
+
+    try:
+        server: Any = waitress.create_server(
+            app, host=config.host, port=config.port, threads=WEB_THREADS, clear_untrusted_proxy_headers=True
+        )
+    except OSError as error:
+        raise ConfigError(f"ISEMS_HOST, ISEMS_PORT is {config.host}:{config.port}, expected free: {error}") from error
+    thread = threading.Thread(target=server.run, name="isems-web", daemon=True)
+    thread.start()
+    log.info("serving on http://%s:%d", config.host, server.effective_port)
+    try:
+        yield
+    finally:
+        server.close()
+        thread.join(timeout=5)
+
+
+# -- simulating -----------------------------------------------------------------------------------
+
+
+@commands.command()
+@click.option("--nodes", "count", type=click.IntRange(1, 2000), default=12, show_default=True)
+@click.option("--days", type=click.FloatRange(0, 400), default=4.0, show_default=True, help="Days of the past.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Live through the past days this many times as fast; without it they are over at the start.",
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--host", default="127.83.0.1", show_default=True, help="Address of the first node; on loopback only.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8083, show_default=True)
+@click.option("--fault", "faults", multiple=True, metavar="N=KIND", help=f"One of {', '.join(Fault)}; repeatable.")
+@click.option(
+    "--history",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Write all records of the past days into this folder first, a file a node, for `isems import`.",
+)
+@click.option("--until-input-ends", is_flag=True, help="End when the standard input does (for a parent process).")
+def simulate(  # noqa: PLR0913, PLR0917  one parameter an option
+    count: int,
+    days: float,
+    speed: float | None,
+    seed: int,
+    host: str,
+    port: int,
+    faults: tuple[str, ...],
+    history: Path | None,
+    *,
+    until_input_ends: bool,
+) -> None:
+    """Serve a mesh of simulated nodes over HTTP on loopback addresses."""
+    mesh = make_mesh(count, seed)
+    assigned = assign_faults(mesh, faults)
+    now = time.time()
+    past = now - days * 86_400
+    if history is not None:
+        _write_history(mesh, int(past), int(now), history)
+    clock = time.time if speed is None else SimulatedClock(past, speed, time.time)
+    asyncio.run(_simulate(serve_mesh(mesh, base_host=host, port=port, clock=clock, faults=assigned), until_input_ends))
+
+
+def _write_history(mesh: Sequence[NodeSpec], start: int, end: int, folder: Path) -> None:
+    with click.progressbar(length=len(mesh), label="Simulating", file=sys.stderr, hidden=_is_quiet()) as bar:
+        write_history(mesh, start, end, folder, lambda done, count: bar.update(1))
+
+
+async def _simulate(starting: Coroutine[Any, Any, Mesh], until_input_ends: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with await starting as mesh:
+        for address in mesh.addresses:
+            click.echo(address)
+        click.echo(READY)
+        sys.stdout.flush()
+        if until_input_ends:
+            threading.Thread(target=_await_input_end, args=(loop, stop), daemon=True).start()
+        await stop.wait()
+
+
+def _await_input_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)

@@ -1,0 +1,196 @@
+"""The running work: polls addresses, stores what they give, once or for ever."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import msgspec
+
+from isems.config import Config
+from isems.domain.clock import Moment
+from isems.domain.payload import Payload, Source
+from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
+from isems.errors import ConfigError, IsemsError, SourceError
+from isems.ingest import IngestResult, ingest, judge_undecided
+from isems.sources.files import read_log_file
+from isems.sources.node_client import parse_node_url
+from isems.sources.own_clock import read_moment
+from isems.sources.poller import Polled, poll_node
+from isems.storage.database import Database
+from isems.storage.poll_targets import save_target, select_target
+from isems.storage.undecided import count_bytes
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+A = TypeVarTuple("A")
+
+#: How often waiting input is judged again while our own clock is not trusted.
+JUDGE_SECONDS = 60
+
+
+class NodeReport(msgspec.Struct, frozen=True):
+    """What one poll of one address brought; `error` tells why nothing."""
+
+    address: str
+    result: IngestResult
+    error: str | None = None
+    note: str | None = None
+    #: Seconds that the node's memory spans, where that is less than the poll interval.
+    short_memory: int | None = None
+
+
+class Collector:
+    """Polls the configured addresses; one writer thread keeps the event loop free for slow nodes."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        self.config = config
+        self.database = database
+        self._slots = asyncio.Semaphore(config.poll_concurrency)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isems-writer")
+
+    async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
+        """Poll one address and store what it gave; a node's failure is a report, never an exception."""
+        async with self._slots:
+            target = await self._run(self._load_target, address)
+            try:
+                polled = await poll_node(
+                    target, now=lambda: self._moment().now, deadline_seconds=self.config.poll_deadline
+                )
+            except SourceError as error:
+                sentence = str(error).removeprefix(f"{address}: ")
+                await self._run(self._save_failure, target, sentence)
+                return NodeReport(address, IngestResult(), error=sentence), None
+        result = await self._run(self._store, polled)
+        outcome = PollOutcome(
+            records=result.kept,
+            first_at=result.first_at,
+            newest=result.newest,
+            is_log_missing=polled.is_log_missing,
+        )
+        span = span_of(outcome)
+        is_short = is_short_memory(outcome, self.config.poll_interval) and span is not None
+        memory = round(span) if is_short and span is not None else None
+        return NodeReport(address, result, note=polled.note, short_memory=memory), outcome
+
+    async def poll_once(self, tell: Callable[[NodeReport], None]) -> list[NodeReport]:
+        """Poll every address once, many at a time; `tell` hears of each as it is done."""
+        reports = []
+        tasks = [asyncio.ensure_future(self._poll_safely(address)) for address in self.config.router_ips]
+        for task in asyncio.as_completed(tasks):
+            report, _ = await task
+            tell(report)
+            reports.append(report)
+        await self._run(self._judge_undecided)
+        return reports
+
+    async def run(self) -> None:
+        """Poll every address in its own rhythm until cancelled."""
+        tasks = [asyncio.ensure_future(self._keep_polling(address)) for address in self.config.router_ips]
+        tasks.append(asyncio.ensure_future(self._keep_judging()))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.close()
+
+    def close(self) -> None:
+        """Let the writer finish what it holds."""
+        self._writer.shutdown(wait=True)
+
+    async def _keep_polling(self, address: str) -> None:
+        last_error: str | None = None
+        while True:
+            report, outcome = await self._poll_safely(address)
+            if report.error != last_error:
+                _log_change(report)
+            last_error = report.error
+            chance = random.random()
+            await asyncio.sleep(next_wait(outcome, self._moment().now, self.config.poll_interval, chance))
+
+    async def _poll_safely(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
+        """One node's trouble, or the database's, must not end the polling of the others."""
+        try:
+            return await self.poll(address)
+        except IsemsError as error:
+            return NodeReport(address, IngestResult(), error=str(error)), None
+        except Exception as error:
+            log.exception("%s: poll failed by a fault in this program", address)
+            return NodeReport(address, IngestResult(), error=f"a fault in this program: {error!r}"), None
+
+    async def _keep_judging(self) -> None:
+        while True:
+            try:
+                await self._run(self._judge_undecided)
+            except IsemsError as error:
+                log.warning("input that waits for the clock could not be judged: %s", error)
+            await asyncio.sleep(JUDGE_SECONDS)
+
+    async def _run(self, work: Callable[[*A], T], *arguments: *A) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
+
+    def _moment(self) -> Moment:
+        return read_moment(is_trusted_by_operator=self.config.is_clock_trusted)
+
+    def _load_target(self, address: str) -> PollTarget:
+        with self.database.read() as connection:
+            return select_target(connection, address)
+
+    def _save_failure(self, target: PollTarget, error: str) -> None:
+        failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=error)
+        with self.database.write() as connection:
+            save_target(connection, failed)
+
+    def _store(self, polled: Polled) -> IngestResult:
+        """Store first, remember after: what was not stored must be asked for again."""
+        result = IngestResult()
+        if polled.payload is not None:
+            result = ingest(self.database, polled.payload, self._moment())
+        with self.database.write() as connection:
+            save_target(connection, polled.target)
+        return result
+
+    def _judge_undecided(self) -> None:
+        with self.database.read() as connection:
+            if not count_bytes(connection):
+                return
+        result = judge_undecided(self.database, self._moment())
+        if result.records:
+            log.info(
+                "our clock is trusted now: of the input that waited, %d were stored, %d duplicate, %d rejected",
+                result.stored,
+                result.duplicate,
+                result.rejected,
+            )
+
+
+def check_addresses(addresses: Sequence[str]) -> None:
+    """Raise ConfigError for the first address that is none."""
+    for address in addresses:
+        try:
+            parse_node_url(address)
+        except ConfigError as error:
+            raise ConfigError(f"ISEMS_ROUTER_IPS: {error}") from error
+
+
+def _log_change(report: NodeReport) -> None:
+    if report.error is None:
+        nodes = ", ".join(report.result.nodes) or "no record"
+        log.info("%s: answers again (%s)", report.address, nodes)
+    else:
+        log.warning("%s: poll failed: %s", report.address, report.error)
+
+
+def import_file(database: Database, path: Path, moment: Moment, progress: Callable[[int], None]) -> IngestResult:
+    """Store a log from a file; gives the counts. Raises SourceError where it cannot be read."""
+    total = IngestResult()
+    for data in read_log_file(path, progress):
+        payload = Payload(data=data, source=Source.IMPORT, address=path.name, received_at=moment.now, is_live=False)
+        total.add(ingest(database, payload, moment))
+    return total

@@ -1,0 +1,177 @@
+"""The settings. Only this file reads the environment; README.md has the same table for people."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from isems.errors import ConfigError
+
+#: Where a checkout has app.py; relative database paths start there, wherever cron was started.
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+#: What is written in DATABASE_URL -> the driver that is installed.
+DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg2": "postgresql+psycopg",
+}
+#: File variables are for secrets: a few lines.
+MAX_FILE_BYTES = 65_536
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting with its default. Durations are seconds."""
+
+    database_url: str
+    router_ips: tuple[str, ...] = ()
+    mqtt_server: str | None = None
+    hide_inactive_after_days: float = 30
+    sentry_dsn: str | None = None
+    is_development: bool = False
+    host: str = "127.0.0.1"
+    port: int = 5000
+    poll_interval: int = 900
+    poll_concurrency: int = 64
+    poll_deadline: int = 30
+    timezone: ZoneInfo = ZoneInfo("Europe/Berlin")
+    #: The operator says that this machine's clock is right, whatever the kernel knows.
+    is_clock_trusted: bool = False
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
+        """Read the settings; `NAME_FILE` names a file that holds the value of NAME.
+
+        Raises ConfigError naming the variable, its value and what was expected.
+        """
+        values = _Values(os.environ if environment is None else environment)
+        return cls(
+            database_url=values.read("DATABASE_URL", _database_url, _database_url("sqlite:///isems.db")),
+            router_ips=values.read("ISEMS_ROUTER_IPS", _split, ()),
+            mqtt_server=values.read("MQTT_SERVER", str, None),
+            hide_inactive_after_days=values.read("HIDE_INACTIVE_AFTER_DAYS", _days, 30.0),
+            sentry_dsn=values.read("SENTRY_DSN", _dsn, None, is_secret=True),
+            is_development=values.read("FLASK_ENV", str, "") == "development",
+            host=values.read("ISEMS_HOST", str, "127.0.0.1"),
+            port=values.read("ISEMS_PORT", _whole(0, 65_535), 5000),
+            poll_interval=values.read("ISEMS_POLL_INTERVAL", _duration(10, 86_400), 900),
+            poll_concurrency=values.read("ISEMS_POLL_CONCURRENCY", _whole(1, 1000), 64),
+            poll_deadline=values.read("ISEMS_POLL_DEADLINE", _duration(1, 600), 30),
+            timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
+            is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
+            log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
+        )
+
+    @property
+    def has_source(self) -> bool:
+        """Tell whether anything to collect from was configured."""
+        return bool(self.router_ips or self.mqtt_server)
+
+
+class _Values:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def read(self, name: str, convert: Callable[[str], T], default: T, *, is_secret: bool = False) -> T:
+        """Give the converted value of a variable, its default where it is missing or blank."""
+        text = self.environment.get(name, "").strip()
+        if not text and (path := self.environment.get(f"{name}_FILE", "").strip()):
+            text = _read_file(f"{name}_FILE", path)
+        if not text:
+            return default
+        try:
+            return convert(text)
+        except ValueError as error:
+            shown = "(not shown)" if is_secret else repr(text[:200])
+            raise ConfigError(f"{name} is {shown}, expected {error}") from error
+
+
+def _read_file(name: str, path: str) -> str:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return file.read(MAX_FILE_BYTES).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name} is {path!r}, expected a readable text file: {error}") from error
+
+
+def _database_url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("sqlite", "postgres", "postgresql"):
+        raise ValueError("a URL of SQLite or PostgreSQL, such as sqlite:///isems.db or postgresql://user@host/isems")
+    if scheme.startswith("postgres"):
+        return f"{DRIVERS.get(scheme, scheme)}://{rest}"
+    if not rest.startswith("/") or rest in ("/", "/:memory:"):
+        raise ValueError("the path of a SQLite file after sqlite:///, such as sqlite:///isems.db")
+    path, question, options = rest[1:].partition("?")
+    base = CHECKOUT if (CHECKOUT / "app.py").is_file() else Path.cwd()
+    return f"sqlite:///{base / path}{question}{options}"  # an absolute path wins over the base
+
+
+def _split(text: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in text.replace("\n", ",").split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0
+    if not 0 < days < 36_500:
+        raise ValueError("a number of days above 0")
+    return days
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return convert
+
+
+def _duration(least: int, most: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        match = DURATION.fullmatch(text)
+        seconds = float(match[1]) * SECONDS[match[2]] if match else -1
+        if not least <= seconds <= most:
+            raise ValueError(f"a duration from {least}s to {most}s, such as 90s, 15m or 1h")
+        return round(seconds)
+
+    return convert
+
+
+def _timezone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError) as error:
+        raise ValueError("the name of a time zone, such as Europe/Berlin or UTC") from error
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() in ("1", "yes", "true", "on"):
+        return True
+    if text.lower() in ("0", "no", "false", "off"):
+        return False
+    raise ValueError("yes or no")
+
+
+def _dsn(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/@\s]+@[^/\s]+/\S+", text):
+        raise ValueError("a Sentry DSN: https://key@host/project")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("DEBUG, INFO, WARNING or ERROR")
+    return text.upper()

@@ -1,0 +1,57 @@
+"""The measurement: one type, the field's standard names, units in the names."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Dialect(StrEnum):
+    """Which of the four node programs wrote a record (PROTOCOL: OW; O and N; X)."""
+
+    ROUTER = "router"
+    BOARD = "board"
+    AVR_BOARD = "avr_board"
+    UNKNOWN = "unknown"
+
+
+class Configuration(msgspec.Struct, frozen=True, gc=False):
+    """The part of a record that a node's owner sets and that nearly never changes.
+
+    None means unknown. Numbers are as sent, in the unit of their name.
+    """
+
+    isems_revision: str | None
+    firmware: str | None
+    low_voltage_disconnect_volts: float | None
+    rated_battery_amp_hours: float | None
+    rated_panel_watts: float | None
+    latitude: float | None
+    longitude: float | None
+    dialect: Dialect = Dialect.UNKNOWN
+
+
+class Measurement(msgspec.Struct, gc=False):
+    """One record of one node. None means unknown; every other number is finite.
+
+    `measured_at` is the node's own clock (or its repair, see `domain.clock`) in epoch seconds UTC;
+    None where the wire format carries no time.
+    """
+
+    node: str
+    measured_at: int | None
+    configuration: Configuration
+    #: Minutes until the controller's watchdog cuts the power; 0: off or unknown, 99999: unset.
+    minutes_until_shutdown: float | None
+    #: 0 (off) to 6; an ordinal (PROTOCOL 2.3).
+    power_save_level: float | None
+    panel_open_circuit_volts: float | None
+    panel_mpp_volts: float | None
+    battery_volts: float | None
+    state_of_charge_percent: float | None
+    state_of_health_percent: float | None
+    battery_celsius: float | None
+    charge_end_volts: float | None
+    #: The status code as sent, read as hexadecimal; `status.decode_status` tells its flags.
+    status: int | None
+    #: True when `measured_at` is not what the node sent but our repair of it.
+    time_repaired: bool = False

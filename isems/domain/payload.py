@@ -1,0 +1,36 @@
+"""What a source hands over: bytes, and what is known about how they came."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Source(StrEnum):
+    """Where a payload came from."""
+
+    POLL = "poll"
+    MQTT = "mqtt"
+    PUSH = "push"
+    IMPORT = "import"
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes from a node, unparsed.
+
+    Instants are epoch seconds UTC (see docs/architecture.md for why not datetime).
+    """
+
+    data: bytes
+    source: Source
+    #: Who delivered it, for the operator: the polled address, the topic, the file's name.
+    address: str
+    #: When it arrived, by our own clock.
+    received_at: int
+    #: Name of a format in `isems.formats`; None: find out from the bytes.
+    format_hint: str | None = None
+    #: Node id known from the way it came (a topic, a URL); None: it is in the bytes.
+    node_hint: str | None = None
+    #: False for anything that may have waited on its way: retained, backlog, a file.
+    is_live: bool = True
+    #: The sender's own clock at `received_at` (the `Date` header of a router's web server).
+    sender_time: int | None = None

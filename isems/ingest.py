@@ -1,0 +1,204 @@
+"""One payload becomes stored rows: parse, judge the times, insert. Whatever cannot be stored is kept as rejected."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from isems.domain.clock import ClockRun, Judgement, Moment, Receipt, agrees, judge_times
+from isems.domain.measurement import Measurement
+from isems.domain.payload import Payload
+from isems.domain.rejection import Reason, Rejected
+from isems.errors import FormatError
+from isems.formats import Parsed, parse_payload
+from isems.storage.clock_runs import insert_runs, select_runs
+from isems.storage.database import Database
+from isems.storage.displaced import take_displaced
+from isems.storage.measurements import Inserted, insert_measurements
+from isems.storage.nodes import find_node, note_delivery
+from isems.storage.rejected import insert_rejected
+from isems.storage.states import read_state, save_state
+from isems.storage.undecided import Undecided, delete_undecided, insert_undecided, select_undecided
+
+#: Under this name `source_state` keeps which boot of this machine had its clock confirmed.
+CLOCK_STATE = "own_clock"
+
+
+class IngestResult(msgspec.Struct):
+    """What became of a payload's records, each counted once."""
+
+    stored: int = 0
+    duplicate: int = 0
+    completed: int = 0
+    rejected: int = 0
+    undecided: int = 0
+    #: Names of the nodes whose records were read.
+    nodes: list[str] = msgspec.field(default_factory=list)
+    #: The records that were kept, for who schedules the next poll: how many, from when to when.
+    kept: int = 0
+    first_at: int | None = None
+    newest: Measurement | None = None
+
+    def add(self, other: "IngestResult") -> None:
+        """Add the counts of another payload."""
+        self.stored += other.stored
+        self.duplicate += other.duplicate
+        self.completed += other.completed
+        self.rejected += other.rejected
+        self.undecided += other.undecided
+        self.nodes = list(dict.fromkeys(self.nodes + other.nodes))
+
+    @property
+    def records(self) -> int:
+        """All records, whatever became of them."""
+        return self.stored + self.duplicate + self.completed + self.rejected + self.undecided
+
+
+def ingest(database: Database, payload: Payload, moment: Moment) -> IngestResult:
+    """Store one payload in one transaction.
+
+    Raises StorageError when the database refuses, or when too much waits for our clock to be right.
+    """
+    parsed = read_payload(payload)
+    with database.write() as connection:
+        return store_parsed(connection, payload, parsed, moment)
+
+
+def read_payload(payload: Payload) -> Parsed:
+    """Parse; a payload in no known format becomes one rejected piece."""
+    try:
+        return parse_payload(payload)
+    except FormatError as error:
+        return Parsed([], [], [Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)])
+
+
+def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, moment: Moment) -> IngestResult:
+    """Judge and insert what was parsed, and account for every record of it."""
+    receipt = Receipt(
+        received_at=payload.received_at,
+        is_live=payload.is_live,
+        sender_time=payload.sender_time,
+        is_trusted=_is_clock_trusted(connection, payload, parsed, moment),
+    )
+    result = IngestResult(nodes=list(dict.fromkeys(m.node for m in parsed.measurements)))
+    rejected = list(parsed.rejected)
+    undecided: list[str] = []
+    for name in result.nodes:
+        indices = _records_of(name, parsed, result.nodes)
+        measurements = [parsed.measurements[index] for index in indices]
+        raws = [parsed.raws[index] for index in indices]
+        judgement = judge_times(measurements, receipt, _known_runs(connection, name))
+        inserted = _insert(connection, name, judgement, payload, moment)
+        _account(result, judgement, inserted)
+        rejected += _refused(name, judgement, inserted, raws)
+        undecided += [raws[index] for index in judgement.undecided]
+    result.rejected = len(rejected)
+    insert_rejected(connection, payload.source, payload.address, rejected, moment.now)
+    if undecided:
+        result.undecided = len(undecided)
+        waiting = msgspec.structs.replace(payload, data="\n".join(undecided).encode())
+        insert_undecided(connection, waiting, moment.uptime)
+    return result
+
+
+def judge_undecided(database: Database, moment: Moment) -> IngestResult:
+    """Judge again what waited for our clock; does nothing while it is not trusted."""
+    total = IngestResult()
+    while True:
+        with database.write() as connection:
+            if not (moment.is_trusted or _is_boot_confirmed(connection, moment)):
+                return total
+            waiting = select_undecided(connection)
+            for undecided in waiting:
+                payload = _correct_receipt(undecided, moment)
+                trusted = msgspec.structs.replace(moment, is_trusted=True)
+                result = store_parsed(connection, payload, read_payload(payload), trusted)
+                delete_undecided(connection, undecided.id)
+                total.add(result)
+        if not waiting:
+            return total
+
+
+def _is_clock_trusted(connection: Connection, payload: Payload, parsed: Parsed, moment: Moment) -> bool:
+    """Our clock is trusted when it says so itself, or once any node's own clock has confirmed it since boot."""
+    if moment.is_trusted or _is_boot_confirmed(connection, moment):
+        return True
+    receipt = Receipt(received_at=payload.received_at, is_live=payload.is_live, sender_time=payload.sender_time)
+    if not parsed.measurements or not agrees(parsed.measurements, receipt):
+        return False
+    save_state(connection, CLOCK_STATE, {"boot": moment.uptime.boot, "confirmed_by": payload.address})
+    return True
+
+
+def _is_boot_confirmed(connection: Connection, moment: Moment) -> bool:
+    state = read_state(connection, CLOCK_STATE)
+    return state is not None and state.get("boot") == moment.uptime.boot
+
+
+def _correct_receipt(undecided: Undecided, moment: Moment) -> Payload:
+    """Tell when it really came: by uptime, if this machine has not booted since; else it is no longer live."""
+    if undecided.received.boot != moment.uptime.boot:
+        return msgspec.structs.replace(undecided.payload, is_live=False, sender_time=None, received_at=moment.now)
+    received_at = moment.now - (moment.uptime.seconds - undecided.received.seconds)
+    return msgspec.structs.replace(undecided.payload, received_at=received_at)
+
+
+def _records_of(name: str, parsed: Parsed, nodes: Sequence[str]) -> Sequence[int]:
+    if len(nodes) == 1:
+        return range(len(parsed.measurements))
+    return [index for index, measurement in enumerate(parsed.measurements) if measurement.node == name]
+
+
+def _known_runs(connection: Connection, name: str) -> list[ClockRun]:
+    node_id = find_node(connection, name)
+    return [] if node_id is None else select_runs(connection, node_id)
+
+
+def _insert(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> Inserted:
+    _move_displaced(connection, name, judgement, payload, moment)
+    inserted = insert_measurements(connection, list(judgement.kept.values()), moment.now)
+    if name in inserted.node_ids:
+        node_id = inserted.node_ids[name]
+        insert_runs(connection, node_id, judgement.runs)
+        if payload.is_live and inserted.stored:
+            note_delivery(connection, node_id, payload.received_at)
+    return inserted
+
+
+def _move_displaced(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> None:
+    """Move what was stored under a wrong time before this run was recognised as wrong."""
+    moved = take_displaced(connection, name, judgement.displaced)
+    if not moved:
+        return
+    inserted = insert_measurements(connection, moved, moment.now)
+    detail = "moved to its repaired time, where another record of this node and second is stored and differs"
+    lost = [Rejected(msgspec.json.encode(moved[i]), Reason.CONFLICT, detail, name) for i in inserted.conflicts]
+    insert_rejected(connection, payload.source, payload.address, lost, moment.now)
+
+
+def _account(result: IngestResult, judgement: Judgement, inserted: Inserted) -> None:
+    result.stored += inserted.stored
+    result.duplicate += inserted.duplicate
+    result.completed += inserted.completed
+    result.kept += len(judgement.kept)
+    for measurement in judgement.kept.values():
+        time = measurement.measured_at or 0
+        if result.first_at is None or time < result.first_at:
+            result.first_at = time
+        if result.newest is None or time >= (result.newest.measured_at or 0):
+            result.newest = measurement
+
+
+def _refused(name: str, judgement: Judgement, inserted: Inserted, raws: Sequence[str]) -> Iterable[Rejected]:
+    for refused in judgement.refused:
+        yield Rejected(_raw(raws[refused.index]), refused.reason, refused.detail, name)
+    indices = list(judgement.kept)
+    for position in inserted.conflicts:
+        detail = "another record of this node and second is stored and differs"
+        yield Rejected(_raw(raws[indices[position]]), Reason.CONFLICT, detail, name)
+    for position in inserted.beyond_limit:
+        yield Rejected(_raw(raws[indices[position]]), Reason.NODE_LIMIT, "too many nodes are known already")
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

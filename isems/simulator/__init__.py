@@ -1,0 +1,26 @@
+"""A mesh of simulated nodes: real physics, the real programs' texts, real HTTP. For demonstration, load and tests.
+
+Everything a node ever reports is a function of seed, node and absolute time.
+"""
+
+from isems.simulator.clock import SimulatedClock
+from isems.simulator.faults import Fault, assign_faults, parse_fault
+from isems.simulator.nodes import NodeSpec, Program, make_mesh
+from isems.simulator.records import records, write_history
+from isems.simulator.server import Limits, Mesh, addresses, serve_mesh
+
+__all__ = [
+    "Fault",
+    "Limits",
+    "Mesh",
+    "NodeSpec",
+    "Program",
+    "SimulatedClock",
+    "addresses",
+    "assign_faults",
+    "make_mesh",
+    "parse_fault",
+    "records",
+    "serve_mesh",
+    "write_history",
+]

@@ -1,0 +1,1 @@
+"""From the network to a payload; nothing in here parses a measurement."""

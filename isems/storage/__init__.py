@@ -1,0 +1,1 @@
+"""The only SQL. Functions take a connection of `database.Database`; one file a table."""

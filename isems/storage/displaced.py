@@ -1,0 +1,68 @@
+"""Rows that stand under a wrong time: taken out, to be stored again under the right one."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from isems.domain.measurement import Measurement
+from isems.storage.measurements import DENSE_SECONDS, LIST, decode_rows, select_times
+from isems.storage.nodes import find_node
+from isems.storage.rows import Row, merge
+
+#: Rows of one run that are moved at once: two months of a router's records.
+MAX_MOVED = 90_000
+
+
+def take_displaced(
+    connection: Connection, name: str, displaced: Sequence[tuple[Measurement, int]]
+) -> list[Measurement]:
+    """Take out a node's rows that stand under a time now known to be wrong, and give them with the right one.
+
+    `displaced` are records as sent, with the offset of their run; a row is taken when it is equal to such a record
+    and its time was not repaired. Older rows of the same run, which the node no longer has, are taken with them:
+    those that precede it without a gap of more than five minutes.
+    """
+    taken: list[Measurement] = []
+    by_offset: dict[int, list[Measurement]] = {}
+    for measurement, offset in displaced:
+        by_offset.setdefault(offset, []).append(measurement)
+    for offset, sent in by_offset.items():
+        for row in _take_rows(connection, name, sent):
+            time = (row.measured_at or 0) + offset
+            taken.append(msgspec.structs.replace(row, measured_at=time, time_repaired=True))
+    return taken
+
+
+def _take_rows(connection: Connection, name: str, sent: list[Measurement]) -> list[Measurement]:
+    node_id = find_node(connection, name)
+    if node_id is None:
+        return []
+    wanted = {m.measured_at or 0: m for m in sent}
+    found = [row for row in select_times(connection, node_id, list(wanted)) if row[1] in wanted and not row[13]]
+    decoded = decode_rows(connection, name, found)
+    misplaced = [m for m in decoded if merge(m, wanted[m.measured_at or 0]) is not None]
+    if not misplaced:
+        return []
+    misplaced += _select_before(connection, name, node_id, min(m.measured_at or 0 for m in misplaced))
+    keys = [{"node": node_id, "time": m.measured_at} for m in misplaced]
+    connection.execute(text("DELETE FROM measurement WHERE node_id = :node AND measured_at = :time"), keys)
+    return misplaced
+
+
+def _select_before(connection: Connection, name: str, node_id: int, time: int) -> list[Measurement]:
+    """Give the unrepaired rows that lead up to `time` without a gap, newest first."""
+    rows = connection.execute(
+        text(
+            f"SELECT {LIST} FROM measurement WHERE node_id = :node AND measured_at < :time"
+            " ORDER BY measured_at DESC LIMIT :limit"
+        ),
+        {"node": node_id, "time": time, "limit": MAX_MOVED},
+    )
+    run: list[Row] = []
+    for row in rows:
+        if row[13] or time - row[1] > DENSE_SECONDS:
+            break
+        run.append(tuple(row))
+        time = row[1]
+    return decode_rows(connection, name, run)

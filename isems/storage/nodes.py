@@ -1,0 +1,61 @@
+"""The nodes: a name and its number, which is never given away twice."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from isems.storage.database import database_of, insert_into
+from isems.storage.schema import node
+
+#: A sender that makes up names cannot fill the disk with them; 2 million ids fit the old API's `id`.
+MAX_NODES = 100_000
+#: `delivered_at` may be this old; it is compared with days, and every write of it costs a page.
+DELIVERED_GRAIN = 3600
+#: Names in one statement; SQLite allows 32766 variables.
+CHUNK = 500
+
+
+def identify_nodes(connection: Connection, names: Iterable[str], now: int) -> dict[str, int]:
+    """Give the id of each name, a new one for a new name; names beyond MAX_NODES are left out."""
+    known = database_of(connection).known_ids.setdefault("node", {})
+    missing = [name for name in names if name not in known]
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
+        known.update(_select_ids(connection, chunk))
+        new = [name for name in chunk if name not in known]
+        if new:
+            known.update(_insert_nodes(connection, new, now))
+    return {name: known[name] for name in names if name in known}
+
+
+def _select_ids(connection: Connection, names: list[str]) -> dict[str, int]:
+    found = connection.execute(select(node.c.name, node.c.id).where(node.c.name.in_(names)))
+    return {row.name: row.id for row in found}
+
+
+def _insert_nodes(connection: Connection, names: list[str], now: int) -> dict[str, int]:
+    room = MAX_NODES - (connection.execute(select(func.count()).select_from(node)).scalar() or 0)
+    names = names[: max(0, room)]
+    if not names:
+        return {}
+    statement = insert_into(connection, node).on_conflict_do_nothing(index_elements=["name"])
+    connection.execute(statement, [{"name": name, "first_seen_at": now} for name in names])
+    return _select_ids(connection, names)
+
+
+def find_node(connection: Connection, name: str) -> int | None:
+    """Give the id of a name, or None where no node has it."""
+    found: int | None = connection.execute(select(node.c.id).where(node.c.name == name)).scalar()
+    return found
+
+
+def note_delivery(connection: Connection, node_id: int, now: int) -> None:
+    """Note that a node delivered something new, live."""
+    is_older = or_(node.c.delivered_at.is_(None), node.c.delivered_at < now - DELIVERED_GRAIN)
+    connection.execute(update(node).where(node.c.id == node_id, is_older).values(delivered_at=now))
+
+
+def note_configuration(connection: Connection, node_id: int, configuration_id: int) -> None:
+    """Note a node's newest configuration."""
+    is_other = or_(node.c.configuration_id.is_(None), node.c.configuration_id != configuration_id)
+    connection.execute(update(node).where(node.c.id == node_id, is_other).values(configuration_id=configuration_id))

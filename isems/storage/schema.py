@@ -1,0 +1,173 @@
+"""The tables (docs/architecture.md tells why they look like this).
+
+A fresh database is made from here; an older one is brought here by the migrations, and a test compares the two.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+#: The newest migration; `storage.database` compares it with the database's own.
+HEAD = "5f0c1d8e7a21"
+
+metadata = MetaData()
+
+#: SQLite knows one kind of integer, and only a plain INTEGER key is the row's own.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+alembic_version = Table(
+    "alembic_version", metadata, Column("version_num", String(32), primary_key=True, nullable=False)
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    #: The newest configuration that is no placeholder.
+    Column("configuration_id", Integer),
+    Column("first_seen_at", BigInteger, nullable=False),
+    #: Receipt of the newest new record that came live; written at most once an hour.
+    Column("delivered_at", BigInteger),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    #: All values as one text, because UNIQUE takes two unknowns for different.
+    Column("key", Text, nullable=False, unique=True),
+    #: The node that brought it first; counts towards that node's limit.
+    Column("node_id", Integer, nullable=False, index=True),
+    Column("isems_revision", Text),
+    Column("firmware", Text),
+    Column("low_voltage_disconnect_volts", Float(53)),
+    Column("rated_battery_amp_hours", Float(53)),
+    Column("rated_panel_watts", Float(53)),
+    Column("latitude", Float(53)),
+    Column("longitude", Float(53)),
+    Column("dialect", Text, nullable=False),
+    #: A silent controller's zeros or JSON without firmware: never becomes a node's configuration.
+    Column("is_placeholder", Boolean, nullable=False),
+)
+
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("node_id", Integer, primary_key=True, autoincrement=False),
+    Column("measured_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("configuration_id", Integer, nullable=False),
+    Column("shutdown_ticks", Integer),
+    Column("power_save_level", Integer),
+    Column("panel_open_circuit_millivolts", Integer),
+    Column("panel_mpp_millivolts", Integer),
+    Column("battery_millivolts", Integer),
+    Column("state_of_charge_percent", Integer),
+    Column("state_of_health_percent", Integer),
+    Column("battery_centicelsius", Integer),
+    Column("charge_end_millivolts", Integer),
+    Column("status", Integer),
+    Column("time_repaired", Boolean, nullable=False),
+    #: JSON of what the columns before it cannot hold exactly; nearly always NULL.
+    Column("exact", Text),
+    sqlite_with_rowid=False,
+)
+
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("node", Text),
+    #: The node, else the address: whom the limit counts for.
+    Column("origin", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    #: Kept outside the limits: what an upgrade could not carry over.
+    Column("is_permanent", Boolean, nullable=False),
+    Index("rejected_by_origin", "origin", "last_at"),
+    Index("rejected_by_age", "last_at"),
+)
+
+rejected_dropped = Table(
+    "rejected_dropped",
+    metadata,
+    Column("reason", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
+)
+
+undecided = Table(
+    "undecided",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    #: A log that grew replaces its shorter self; other payloads are each their own.
+    Column("log_key", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("format_hint", Text),
+    Column("node_hint", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("sender_time", BigInteger),
+    Column("is_live", Boolean, nullable=False),
+    #: Our boot and its uptime at receipt: tell the true time of receipt once our clock is right.
+    Column("boot", Text, nullable=False),
+    Column("uptime", BigInteger, nullable=False),
+    UniqueConstraint("source", "address", "log_key", name="undecided_log"),
+)
+
+clock_run = Table(
+    "clock_run",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("node_id", Integer, ForeignKey("node.id"), nullable=False, index=True),
+    #: Times as sent.
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("offset_seconds", BigInteger, nullable=False),
+    UniqueConstraint("node_id", "offset_seconds", name="clock_run_offset"),
+    CheckConstraint("first_at <= last_at", name="clock_run_order"),
+)
+
+poll_target = Table(
+    "poll_target",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("path", Text),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("first_line", LargeBinary),
+    Column("last_line", LargeBinary),
+    Column("has_archive", Boolean, nullable=False),
+    Column("archive_etag", Text),
+    Column("polled_at", BigInteger),
+    Column("answered_at", BigInteger),
+    Column("due_at", BigInteger),
+    Column("error", Text),
+)
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,89 @@
+"""Payloads that wait until our own clock is trusted. Nothing here is ever dropped: when full, sources must stop."""
+
+from hashlib import blake2b
+
+import msgspec
+from sqlalchemy import Connection, delete, func, select
+
+from isems.domain.clock import Uptime
+from isems.domain.payload import Payload, Source
+from isems.errors import StorageError
+from isems.storage.database import insert_into
+from isems.storage.schema import undecided as table
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+class Undecided(msgspec.Struct, frozen=True):
+    """A waiting payload."""
+
+    id: int
+    payload: Payload
+    received: Uptime
+
+
+def insert_undecided(connection: Connection, payload: Payload, received: Uptime, max_bytes: int = MAX_BYTES) -> None:
+    """Keep a payload; a polled log that has grown replaces what was kept of it.
+
+    Raises StorageError when there is no room: then the source must not take more in.
+    """
+    key = _log_key(payload)
+    is_same = (table.c.source == payload.source.value, table.c.address == payload.address, table.c.log_key == key)
+    replaced = connection.execute(select(func.length(table.c.data)).where(*is_same)).scalar() or 0
+    if count_bytes(connection) - replaced + len(payload.data) > max_bytes:
+        raise StorageError(
+            f"{max_bytes} bytes of input wait for this machine's clock to be right, no more fits: set the clock"
+        )
+    values = {
+        "source": payload.source.value,
+        "address": payload.address,
+        "log_key": key,
+        "data": payload.data,
+        "format_hint": payload.format_hint,
+        "node_hint": payload.node_hint,
+        "received_at": payload.received_at,
+        "sender_time": payload.sender_time,
+        "is_live": payload.is_live,
+        "boot": received.boot,
+        "uptime": received.seconds,
+    }
+    insert = insert_into(connection, table).values(values)
+    connection.execute(insert.on_conflict_do_update(index_elements=["source", "address", "log_key"], set_=values))
+
+
+def count_bytes(connection: Connection) -> int:
+    """Give the raw bytes that wait."""
+    return int(connection.execute(select(func.coalesce(func.sum(func.length(table.c.data)), 0))).scalar_one())
+
+
+def select_undecided(connection: Connection, limit: int = 100) -> list[Undecided]:
+    """Give waiting payloads, the oldest first."""
+    rows = connection.execute(select(table).order_by(table.c.id).limit(limit))
+    return [
+        Undecided(
+            row.id,
+            Payload(
+                data=bytes(row.data),
+                source=Source(row.source),
+                address=row.address,
+                received_at=row.received_at,
+                format_hint=row.format_hint,
+                node_hint=row.node_hint,
+                is_live=bool(row.is_live),
+                sender_time=row.sender_time,
+            ),
+            Uptime(row.boot, row.uptime),
+        )
+        for row in rows
+    ]
+
+
+def delete_undecided(connection: Connection, undecided_id: int) -> None:
+    """Forget a payload that was judged."""
+    connection.execute(delete(table).where(table.c.id == undecided_id))
+
+
+def _log_key(payload: Payload) -> bytes:
+    """The same for a log and its grown self: its first line. Anything pushed is only equal to itself."""
+    identity = payload.data.partition(b"\n")[0] if payload.source is Source.POLL else payload.data
+    return blake2b(identity, digest_size=16).digest()

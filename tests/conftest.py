@@ -1,0 +1,59 @@
+"""Fixtures for all tests: a clean environment, and both databases."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.services import POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
+
+# No deadline: the time of one example says more about the machine's other work than about the code. In CI
+# the same examples every time, so that a change is judged by what it changed.
+hypothesis.settings.register_profile("isems", deadline=None, derandomize=os.environ.get("CI") == "true")
+hypothesis.settings.load_profile("isems")
+
+OURS = ("ISEMS_", "FLASK_", "DATABASE_URL", "MQTT_SERVER", "SENTRY_DSN", "HIDE_INACTIVE_AFTER_DAYS", "PG")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's shell has set must not decide a test, nor a test write into a real database."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for the whole run, started by the first test that asks for it."""
+    with run_postgres(require_service(POSTGRESQL)) as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'isems.db'}"
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with postgres_server.empty_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; a test that asks for it runs once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was not tested for want of a service: a skipped group must not look like a passed one."""
+    for line in describe_skipped(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(line, yellow=True)
