@@ -46,7 +46,7 @@ def integrate(spec: NodeSpec, weather: Weather) -> Energy:
     Simple and stable rather than exact: rest voltage linear in the state of charge, an acceptance current
     that shrinks as the battery fills, capacity that shrinks in the cold.
     """
-    open_circuit, mpp, battery, celsius = array("d"), array("d"), array("d"), array("d")
+    open_circuit, mpp, battery, celsius = (array("f") for _ in range(4))
     shade, load = _day_factors(spec, "shade", 0.12), _day_factors(spec, "load", 0.25)
     capacity, resistance = spec.battery_amp_hours, 0.9 / spec.battery_amp_hours + 0.03
     stored, has_power, since = 1.0, True, weather.start

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from ipaddress import AddressValueError, IPv4Address
 from random import Random
@@ -129,8 +131,8 @@ class _NodeServer:
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection; a plain function, so that asyncio logs nothing when we cancel."""
         if len(self._open) >= self._limits.connections or self._memory.advance(int(self._clock())) is None:
-            # Too many, or no power: the peer sees its connection reset.
-            writer.transport.abort()
+            # Too many, or no power.
+            _reset(writer)
             return
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._open.add(task)
@@ -150,8 +152,7 @@ class _NodeServer:
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             log.debug("%s: connection dropped: %r", self._memory.spec.name, error)
         finally:
-            # After a complete answer nothing is left to abort; in every other case nothing may linger.
-            writer.transport.abort()
+            _reset(writer)
 
     async def _read_request(self, reader: asyncio.StreamReader) -> bytes:
         if self._memory.spec.program in (Program.OLD_BOARD, Program.AVR_BOARD):
@@ -188,3 +189,11 @@ class _NodeServer:
 
     def _garbage(self, at: int) -> bytes:
         return Random(f"{self._memory.spec.name}/{at}").randbytes(_GARBAGE_BYTES)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Drop a connection so that the peer sees a reset, not an end; does nothing to one that was closed properly."""
+    if not writer.is_closing():
+        # Linger of zero seconds: discard what is unsent and reset, as a node does that loses its power.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

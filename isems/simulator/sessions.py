@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -77,6 +78,7 @@ class Timeline:
             start = season.end
 
 
+@lru_cache(maxsize=16)
 def _season(spec: NodeSpec, start: int, end: int, power_cycle: int | None) -> Season:
     energy = integrate(spec, season_weather(spec.seed, start, end))
     sessions = tuple(_sessions(spec, energy.powered, power_cycle))
@@ -124,7 +126,7 @@ def _gauge(spec: NodeSpec, energy: Energy, sessions: Iterable[Session]) -> "arra
     """Follow the voltage with the firmware's slew limit; every boot starts from the voltage anew."""
     slew = _GAUGE_SLEW.get(spec.program, _BOARD_SLEW)
     boots = {(session.boot - energy.start + STEP - 1) // STEP for session in sessions}
-    gauge = array("d")
+    gauge = array("f")
     level = 100.0
     for point, volts in enumerate(energy.battery_volts):
         estimate = _estimate(spec, energy, point, volts)

@@ -28,7 +28,9 @@ def test_a_fault_is_written_as_number_and_name() -> None:
     assert parse_fault(" 0=silent_controller\n") == (0, Fault.SILENT_CONTROLLER)
 
 
-@pytest.mark.parametrize("text", ["", "slow", "3", "3=", "=slow", "three=slow", "-1=slow", "²=slow", "3=sloow", "3==slow"])
+@pytest.mark.parametrize(
+    "text", ["", "slow", "3", "3=", "=slow", "three=slow", "-1=slow", "²=slow", "3=sloow", "3==slow"]
+)
 def test_nonsense_is_refused_with_the_text_it_was_found_in(text: str) -> None:
     with pytest.raises(ConfigError, match="fault") as refusal:
         parse_fault(text)
@@ -56,7 +58,12 @@ def test_a_silent_controller_leaves_zeros_and_the_configured_fields(spec: NodeSp
     _, fields = newest(spec, Fault.SILENT_CONTROLLER)
     assert fields[3:5] == ["", "0"]
     assert fields[6:14] == ["0"] * 8
-    assert fields[14:18] == [f"{spec.battery_amp_hours}", f"{spec.panel_watts}", f"{spec.latitude}", f"{spec.longitude}"]
+    assert fields[14:18] == [
+        f"{spec.battery_amp_hours}",
+        f"{spec.panel_watts}",
+        f"{spec.latitude}",
+        f"{spec.longitude}",
+    ]
     assert fields[18] == status
     assert len(fields) == 19
 

@@ -2,15 +2,15 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from isems.simulator import NodeSpec, Program, make_mesh, records
 from isems.simulator.lua import lua51, lua53
-
-from tests.simulator.instants import DAY, SUMMER, WINTER
 from tests.simulator.grammar import pattern
+from tests.simulator.instants import DAY, SUMMER, WINTER
 
 SAMPLES = [
     (sample["program"], sample["line"])
@@ -40,9 +40,9 @@ def test_the_grammar_tells_lua_5_3_from_5_1(program: str, line: str) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("start", [SUMMER, WINTER])
-def test_every_line_of_a_day_is_in_its_programs_grammar(program: Program, start: int) -> None:
-    printed = lines(program, start)
-    assert len(printed) > 1000
+def test_every_line_of_half_a_day_is_in_its_programs_grammar(program: Program, start: int) -> None:
+    printed = lines(program, start, DAY // 2)
+    assert len(printed) > 600
     assert [line for line in printed if not pattern(program.value).fullmatch(line)] == []
 
 
@@ -63,7 +63,7 @@ def test_whole_numbers_print_as_each_lua_prints_them() -> None:
 )
 def test_records_step_as_each_program_steps_between_two_boots(program: Program, steps: set[int]) -> None:
     times = [int(line.split(";")[2]) for line in lines(program, SUMMER)]
-    counted = Counter(after - before for before, after in zip(times, times[1:], strict=False))
+    counted = Counter(after - before for before, after in pairwise(times))
     # What is left are reboots: at most two a day, each shorter than five minutes.
     others = {step: times for step, times in counted.items() if step not in steps}
     assert {step for step in counted if step in steps} == steps
@@ -87,7 +87,9 @@ def test_at_night_the_panel_is_dark_and_only_the_old_board_remembers_the_day() -
     for program in (Program.ROUTER, Program.BOARD, Program.AVR_BOARD):
         assert {tuple(line.split(";")[6:8]) for line in lines(program, midnight, 3600)} == {("0", "0")}
     assert {tuple(line.split(";")[6:8]) for line in lines(Program.BOARD_LUA53, midnight, 3600)} == {("0", "0.0")}
-    shown = {tuple(line.split(";")[6:8]) for day in range(4) for line in lines(Program.OLD_BOARD, midnight + day * DAY, 60)}
+    shown = {
+        tuple(line.split(";")[6:8]) for day in range(4) for line in lines(Program.OLD_BOARD, midnight + day * DAY, 60)
+    }
     assert any(float(idle) > 14 and held == "0.3" for idle, held in shown)
 
 
@@ -107,7 +109,7 @@ def expected_router_code(spec: NodeSpec, fields: list[str]) -> int:
 @pytest.mark.parametrize("start", [SUMMER, WINTER])
 def test_a_routers_status_follows_from_the_fields_beside_it(index: int, start: int) -> None:
     spec = make_mesh(12)[index]
-    for _, line in records(spec, start, start + 3 * DAY):
+    for _, line in records(spec, start, start + 2 * DAY):
         fields = line.split(";")
         # At these two the program compares digits that it does not print.
         if fields[9] not in ("50", "30"):
@@ -128,6 +130,8 @@ def test_an_avr_boards_bits_stick_until_it_reboots() -> None:
         fields = line.split(";")
         code = int(fields[18], 16)
         assert code & 0x002, line
+        # A full battery sets its bit and, alone of all, takes one back: charging.
+        assert fields[9] != "100" or code & 0xA00 == 0x200, line
         if float(fields[4]) <= minutes:
             # Only bit 0 is ever taken back, by a full battery.
             assert previous & ~code in (0, 0x800), line
@@ -138,7 +142,7 @@ def test_an_avr_boards_bits_stick_until_it_reboots() -> None:
 def test_the_minutes_of_a_router_count_down_to_its_reboot() -> None:
     spec = make_mesh(12)[7]
     printed = list(records(spec, SUMMER, SUMMER + 3 * DAY))
-    for (before, line), (after, next_line) in zip(printed, printed[1:], strict=False):
+    for (before, line), (after, next_line) in pairwise(printed):
         left, next_left = int(line.split(";")[4]), int(next_line.split(";")[4])
         if next_left > left:
             assert left <= 1
