@@ -5,13 +5,16 @@ more, and then the last 18 (17) fields are still in place. This is the hot path 
 node ever wrote comes through `parse_line`.
 """
 
+import codecs
+import re
+
 from isems.domain.measurement import Configuration, Dialect, Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
 from isems.errors import FormatError
 from isems.formats.dialects import dialect_of, disconnect_volts
 from isems.formats.numbers import minutes_of_ticks, number_of, read_number, status_of
-from isems.formats.parsed import LineError, Parsed, check_node_name, read_text
+from isems.formats.parsed import LineError, Parsed, check_node_name, read_text, read_time
 
 FIELDS = 19
 LEGACY_FIELDS = 18
@@ -20,13 +23,17 @@ REVISION = "1"
 MAX_LINE_CHARACTERS = 4096
 #: More lines than any node keeps in log and archive together (2 x 3660), with room to spare.
 MAX_LINES = 50_000
-#: Distinct configurations, node names and bad names remembered; beyond it the memory is emptied.
+#: Distinct configurations and node names remembered; beyond it the memory is emptied.
 MAX_REMEMBERED = 10_000
+#: Longer configuration texts are read but not remembered: hostile ones must not fill the memory.
+MAX_REMEMBERED_CHARACTERS = 400
+#: Revision and time of another record inside a node id: a line end was lost between the two.
+LOST_LINE_END = re.compile(r";1;[0-9]+(?:\.0)?;")
 
 
 def looks_like(data: bytes) -> bool:
     """Tell whether any line holds as many separators as a record."""
-    return any(line.count(b";") >= LEGACY_FIELDS - 1 for line in data.split(b"\n"))
+    return any(line.count(b";") >= LEGACY_FIELDS - 1 for line in data.split(b"\n", MAX_LINES))
 
 
 def parse(payload: Payload) -> Parsed:
@@ -34,28 +41,38 @@ def parse(payload: Payload) -> Parsed:
 
     Raises FormatError when there is no line at all.
     """
-    data = payload.data
+    data = payload.data.removeprefix(codecs.BOM_UTF8)  # an editor's, on the way to `import`; no node sends one
     if not data.strip():
         raise FormatError("the payload is empty")
     parsed = Parsed([], [], [])
+    data = _cut(data, parsed)
     try:
-        lines = data.decode("utf-8").replace("\r\n", "\n").split("\n")
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         lines = _decode_each(data, parsed)
-    if len(lines) > MAX_LINES:
-        rest = "\n".join(lines[MAX_LINES:]).encode("utf-8")
-        detail = f"{len(lines)} lines in one payload, the first {MAX_LINES} were read"
-        parsed.rejected.append(Rejected(rest, Reason.TOO_MANY, detail))
-        del lines[MAX_LINES:]
+    if b"\r" in data:
+        lines = [line.rstrip("\r") for line in lines]
     _parse_lines(lines, parsed)
     return parsed
+
+
+def _cut(data: bytes, parsed: Parsed) -> bytes:
+    """Give at most MAX_LINES lines; what follows them is rejected in one piece."""
+    count = data.count(b"\n") + 1
+    if count <= MAX_LINES:
+        return data
+    *lines, rest = data.split(b"\n", MAX_LINES)
+    if rest.strip():
+        detail = f"{count} lines in one payload, the first {MAX_LINES} were read"
+        parsed.rejected.append(Rejected(rest, Reason.TOO_MANY, detail))
+    return b"\n".join(lines)
 
 
 def _decode_each(data: bytes, parsed: Parsed) -> list[str]:
     lines = []
     for raw in data.split(b"\n"):
         try:
-            lines.append(raw.decode("utf-8").removesuffix("\r"))
+            lines.append(raw.decode("utf-8"))
         except UnicodeDecodeError as error:
             detail = f"not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}"
             parsed.rejected.append(Rejected(raw, Reason.ENCODING, detail))
@@ -79,14 +96,16 @@ def parse_line(line: str) -> Measurement:
 
     Raises LineError where node id or time cannot be read; any other field that is no finite number is None.
     """
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise LineError(Reason.TOO_LONG, f"line has {len(line)} characters, expected at most {MAX_LINE_CHARACTERS}")
     fields = line.split(";")
     if len(fields) != FIELDS or fields[1] != REVISION:
-        fields = _settle_fields(line)
+        fields = _settle_fields(fields)
     configuration = _configurations[(fields[1], fields[3], fields[12], fields[14], fields[15], fields[16], fields[17])]
     minutes_of = minutes_of_ticks if configuration.dialect is Dialect.BOARD else number_of
     return Measurement(
         _node_names[fields[0]],
-        _read_time(fields[2]),
+        read_time(fields[2]),
         configuration,
         minutes_of[fields[4]],
         number_of[fields[5]],
@@ -101,28 +120,22 @@ def parse_line(line: str) -> Measurement:
     )
 
 
-def _settle_fields(line: str) -> list[str]:
+def _settle_fields(fields: list[str]) -> list[str]:
     """Bring the rarer shapes to 19 fields: a missing status, separators in the node id."""
-    if len(line) > MAX_LINE_CHARACTERS:
-        raise LineError(Reason.TOO_LONG, f"line has {len(line)} characters, expected at most {MAX_LINE_CHARACTERS}")
-    fields = line.split(";")
     for wanted, tail in ((FIELDS, []), (LEGACY_FIELDS, [""])):
         extra = len(fields) - wanted
         if extra >= 0 and fields[extra + 1] == REVISION:
-            return [";".join(fields[: extra + 1]), *fields[extra + 1 :], *tail]
-    if len(fields) < LEGACY_FIELDS:
+            return [_join_name(fields[: extra + 1]), *fields[extra + 1 :], *tail]
+    if len(fields) < LEGACY_FIELDS or fields[1] == REVISION:
         raise LineError(Reason.FIELD_COUNT, f"{len(fields)} fields, expected 19 (18 from the oldest software)")
     raise LineError(Reason.REVISION, f"field 2 is {fields[1][:20]!r}, expected the format revision '{REVISION}'")
 
 
-def _read_time(text: str) -> int:
-    if len(text) <= 12 and text.isascii() and text.isdigit():
-        return int(text)
-    # Lua 5.3 prints 1637971220.0, a 32-bit float build 1.606e+09; fractions of a second are not kept.
-    number = read_number(text)
-    if number is None or not -1e15 < number < 1e15:
-        raise LineError(Reason.TIME_UNREADABLE, f"time is {text[:40]!r}, expected seconds since 1970")
-    return int(number // 1)
+def _join_name(parts: list[str]) -> str:
+    name = ";".join(parts)
+    if LOST_LINE_END.search(name):
+        raise LineError(Reason.FIELD_COUNT, "two records in one line: the line end between them is missing")
+    return name
 
 
 def _claimed_node(line: str) -> str | None:
@@ -164,7 +177,8 @@ class _Configurations(dict[tuple[str, ...], Configuration]):
             longitude,
             dialect_of(firmware, disconnect),
         )
-        self[texts] = configuration
+        if sum(map(len, texts)) <= MAX_REMEMBERED_CHARACTERS:
+            self[texts] = configuration
         return configuration
 
 

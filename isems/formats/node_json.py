@@ -17,7 +17,15 @@ from isems.formats.parsed import LineError, Parsed, check_node_name
 
 MAX_BYTES = 16_384
 #: Lua prints a number that is none as a bare word, which JSON does not know (PROTOCOL 4.1).
-BARE_WORD = re.compile(rb'(":\s*)[+-]?(?:nan|inf|nil)(?=\s*[,}])', re.IGNORECASE)
+BARE_WORD = re.compile(rb'(":\s*)[+-]?(?:nan|inf(?:inity)?|nil)(?=\s*[,}])', re.IGNORECASE)
+#: One of these at least tells a sample from any other object, such as a server's error message.
+MEMBERS = frozenset(
+    (
+        *("timeToShutdown", "isPowerSaveMode", "openCircuitVoltage", "mppVoltage", "batteryVoltage", "status"),
+        *("batteryChargeEstimate", "batteryHealthEstimate", "batteryTemperature", "temperatureCorrectedVoltage"),
+        *("lowVoltageDisconnectVoltage", "rateBatteryCapacity", "ratedSolarModuleCapacity", "latitude", "longitude"),
+    )
+)
 
 
 def looks_like(data: bytes) -> bool:
@@ -28,11 +36,13 @@ def looks_like(data: bytes) -> bool:
 def parse(payload: Payload) -> Parsed:
     """Read the one sample; its node is `payload.node_hint` and its `measured_at` None.
 
-    Raises FormatError when the bytes are no JSON object. Without a node hint the sample is rejected.
+    Raises FormatError when the bytes are no JSON object or hold no member of a sample. Without a node hint the sample is rejected.
     """
     if len(payload.data) > MAX_BYTES:
         raise FormatError(f"JSON of {len(payload.data)} bytes, expected at most {MAX_BYTES}")
     members = _decode(payload.data)
+    if MEMBERS.isdisjoint(members):
+        raise FormatError("a JSON object without any member of a board's sample")
     try:
         if payload.node_hint is None:
             raise LineError(Reason.NODE_NAME, "a board's JSON names no node, and neither does the way it came")

@@ -6,15 +6,21 @@ costs a tenth of converting it.
 
 import math
 import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from isems.formats.dialects import minutes_from_ticks
 
 #: PROTOCOL 2.1: ``[+-]?digits[.digits][e[+-]digits]``; ASCII digits only, no blanks, no underscores.
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+#: PROTOCOL 5.2: hexadecimal, optional ``0x``, any case.
+STATUS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,32})", re.ASCII)
 #: The longest text a producer prints has 22 characters (``%.14g`` with sign and exponent).
 MAX_NUMBER_CHARACTERS = 40
 #: Texts kept before the memory is emptied; bounds it to some 20 MB whatever nodes send.
 MAX_REMEMBERED = 100_000
+
+T = TypeVar("T")
 
 
 def read_number(text: str) -> float | None:
@@ -25,45 +31,33 @@ def read_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-class NumberMemory(dict[str, float | None]):
-    """`memory[text]` is `read_number(text)`, remembered."""
+def read_minutes_of_ticks(text: str) -> float | None:
+    """Read a board's time to shutdown, sent in ticks of 15 seconds, in minutes."""
+    return minutes_from_ticks(read_number(text))
 
-    def __missing__(self, text: str) -> float | None:
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        number = read_number(text)
+
+def read_status(text: str) -> int | None:
+    """Read a status code; missing, empty or unreadable is None (unknown), not 0."""
+    match = STATUS.fullmatch(text) if len(text) <= MAX_NUMBER_CHARACTERS else None
+    return int(match[1], 16) if match else None
+
+
+class Memory(dict[str, T | None], Generic[T]):
+    """`memory[text]` is `read(text)`, remembered unless the text is too long to be one of a few thousand."""
+
+    def __init__(self, read: Callable[[str], T | None]) -> None:
+        super().__init__()
+        self.read = read
+
+    def __missing__(self, text: str) -> T | None:
+        value = self.read(text)
         if len(text) <= MAX_NUMBER_CHARACTERS:
-            self[text] = number
-        return number
+            if len(self) >= MAX_REMEMBERED:
+                self.clear()
+            self[text] = value
+        return value
 
 
-class TickMemory(NumberMemory):
-    """`memory[text]` is a board's time to shutdown in minutes, remembered."""
-
-    def __missing__(self, text: str) -> float | None:
-        minutes = minutes_from_ticks(super().__missing__(text))
-        if text in self:
-            self[text] = minutes
-        return minutes
-
-
-#: PROTOCOL 5.2: hexadecimal, optional ``0x``, any case.
-STATUS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,32})", re.ASCII)
-
-
-class StatusMemory(dict[str, int | None]):
-    """`memory[text]` is the status code as a number; missing, empty or unreadable is None, not 0."""
-
-    def __missing__(self, text: str) -> int | None:
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        match = STATUS.fullmatch(text) if len(text) <= MAX_NUMBER_CHARACTERS else None
-        status = int(match[1], 16) if match else None
-        if len(text) <= MAX_NUMBER_CHARACTERS:
-            self[text] = status
-        return status
-
-
-number_of = NumberMemory()
-minutes_of_ticks = TickMemory()
-status_of = StatusMemory()
+number_of = Memory(read_number)
+minutes_of_ticks = Memory(read_minutes_of_ticks)
+status_of = Memory(read_status)

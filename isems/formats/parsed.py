@@ -5,6 +5,7 @@ import msgspec
 from isems.domain.measurement import Measurement
 from isems.domain.rejection import Reason, Rejected
 from isems.errors import FormatError
+from isems.formats.numbers import read_number
 
 MAX_NODE_NAME_BYTES = 255
 #: Firmware ids have 10 characters or so.
@@ -35,6 +36,17 @@ def check_node_name(name: str) -> str:
     if not name.isprintable() and any(is_control(character) for character in name):
         raise LineError(Reason.NODE_NAME, "node id holds a control character")
     return name
+
+
+def read_time(text: str) -> int:
+    """Read epoch seconds, as an integer or any other number; raise LineError where it is none."""
+    if len(text) <= 12 and text.isascii() and text.isdigit():
+        return int(text)
+    # Lua 5.3 prints 1637971220.0, a 32-bit float build 1.606e+09; fractions of a second are not kept.
+    number = read_number(text)
+    if number is None or not -1e15 < number < 1e15:
+        raise LineError(Reason.TIME_UNREADABLE, f"time is {text[:40]!r}, expected seconds since 1970")
+    return int(number // 1)
 
 
 def read_text(text: str) -> str | None:

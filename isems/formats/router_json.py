@@ -4,7 +4,7 @@ The router's program escapes nothing and may stop half-way, so the file is often
 member per line, and is read that way: a member that is broken or missing is unknown, the others stay.
 """
 
-import re
+from collections.abc import Iterator
 
 from isems.domain.measurement import Configuration, Dialect, Measurement
 from isems.domain.payload import Payload
@@ -12,10 +12,8 @@ from isems.domain.rejection import Reason, Rejected
 from isems.errors import FormatError
 from isems.formats.dialects import disconnect_volts
 from isems.formats.numbers import number_of, status_of
-from isems.formats.parsed import LineError, Parsed, check_node_name, read_text
+from isems.formats.parsed import LineError, Parsed, check_node_name, read_text, read_time
 
-#: One member: key, value, and the end that tells it is whole (a comma, or the closing brace's line).
-MEMBER = re.compile(r'"([^"]{1,80})":[ \t]*(.{0,600}?),?[ \t]*')
 MAX_BYTES = 16_384
 
 NODE, TIME, STATUS = "Node-ID", "Timestamp", "Status code"
@@ -31,8 +29,10 @@ def looks_like(data: bytes) -> bool:
 def parse(payload: Payload) -> Parsed:
     """Read the one record.
 
-    Raises FormatError when it is too large or no UTF-8; a record cut before its values is rejected.
+    Raises FormatError when it is something else, too large or no UTF-8; a record cut before its values is rejected.
     """
+    if not looks_like(payload.data):
+        raise FormatError(f"no router's JSON: it begins with {payload.data[:40]!r}")
     if len(payload.data) > MAX_BYTES:
         raise FormatError(f"a router's JSON of {len(payload.data)} bytes, expected at most {MAX_BYTES}")
     try:
@@ -40,22 +40,23 @@ def parse(payload: Payload) -> Parsed:
     except UnicodeDecodeError as error:
         raise FormatError(f"a router's JSON that is not UTF-8: {error.reason}") from error
     try:
-        return Parsed([_read_members(_members(text))], [text], [])
+        return Parsed([_read_members(dict(_split_members(text)))], [text], [])
     except LineError as error:
         return Parsed([], [], [Rejected(payload.data, error.reason, str(error))])
 
 
-def _members(text: str) -> dict[str, str]:
-    lines = [line.strip() for line in text.split("\n")]
+def _split_members(text: str) -> Iterator[tuple[str, str]]:
+    """Give the key and the bare value of every line that begins as a member does."""
     # The last line of a file that was cut may hold half a value; a whole file ends with the brace.
-    return {match[1]: match[2] for line in lines[:-1] if (match := MEMBER.fullmatch(line))}
+    for line in text.split("\n")[:-1]:
+        key, separator, value = line.strip().partition('":')
+        if separator and key.startswith('"'):
+            yield key[1:], value.removesuffix(",").strip()
 
 
 def _read_members(members: dict[str, str]) -> Measurement:
     node = check_node_name(_unquote(members.get(NODE, "")))
-    time = number_of[members.get(TIME, "")]
-    if time is None:
-        raise LineError(Reason.TIME_UNREADABLE, f"'{TIME}' is {members.get(TIME, 'missing')[:40]!r}, expected seconds")
+    measured_at = read_time(members.get(TIME, ""))
     if BATTERY_VOLTS not in members:
         raise LineError(Reason.FIELD_COUNT, f"the record is cut: it has no '{BATTERY_VOLTS}'")
 
@@ -74,7 +75,7 @@ def _read_members(members: dict[str, str]) -> Measurement:
     )
     return Measurement(
         node=node,
-        measured_at=int(time // 1),
+        measured_at=measured_at,
         configuration=configuration,
         minutes_until_shutdown=number("Next reboot"),
         power_save_level=number("Power save level"),
