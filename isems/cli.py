@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from flask import Flask
 
 from isems import __version__
@@ -40,7 +42,6 @@ from isems.storage.upgrade import upgrade_database
 log = logging.getLogger(__name__)
 
 FAILED, MISUSED = 1, 2
-WEB_THREADS = 16
 
 
 @contextmanager
@@ -70,6 +71,9 @@ def main(prog_name: str | None = None) -> None:
     try:
         with exit_on_errors():
             sys.exit(commands.main(prog_name=prog_name or "isems", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(MISUSED)
     except click.UsageError as error:
         _say_and_exit(f"{error.format_message()} ('{prog_name or 'isems'} --help' tells more)", MISUSED)
     except click.ClickException as error:
@@ -95,13 +99,23 @@ def update_data() -> None:
         if not config.router_ips:
             raise ConfigError("ISEMS_ROUTER_IPS is not set, expected the addresses of the nodes to poll")
         check_addresses(config.router_ips)
-        database = Database(config.database_url)
-        database.make_ready()
-        reports = asyncio.run(_poll_once(config, database))
+        with _opened(config.database_url) as database:
+            database.make_ready()
+            reports = asyncio.run(_poll_once(config, database))
         answered = [report for report in reports if report.error is None]
         _say_total(reports, answered)
         if not answered:
             sys.exit(FAILED)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    """Give the database and close it in the end, so that nothing of it is left in its journal."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
@@ -132,12 +146,12 @@ def _clear_line() -> None:
 def describe(report: NodeReport) -> str:
     """Tell in one line what a poll brought."""
     if report.error is not None:
-        return f"{report.address}: failed: {report.error}"
-    names = ", ".join(printable(name) for name in report.result.nodes)
+        return printable(f"{report.address}: failed: {report.error}")
+    names = ", ".join(report.result.nodes)
     parts = [f"{report.address}:", f"{names}:" if names else "", counts(report.result) or "nothing new"]
-    line = " ".join(part for part in parts if part)
+    line = printable(" ".join(part for part in parts if part))
     if report.note:
-        line += f" ({report.note})"
+        line += f" ({printable(report.note)})"
     if report.short_memory is not None:
         line += f"\n  warning: it keeps only {report.short_memory} s; what lies between two polls is lost to us"
     return line
@@ -170,22 +184,33 @@ def _say_total(reports: Sequence[NodeReport], answered: Sequence[NodeReport]) ->
 def import_files(files: tuple[Path, ...]) -> None:
     """Store the logs in FILES (plain or gzipped) and tell what was stored and rejected."""
     config = Config.from_environment()
-    database = Database(config.database_url)
-    database.make_ready()
+    with _opened(config.database_url) as database:
+        database.make_ready()
+        imported = [_import_file(database, path, bar, _moment(config)) for path, bar in _with_progress(files)]
+    if not all(imported):
+        sys.exit(FAILED)
+
+
+def _with_progress(files: Sequence[Path]) -> Iterator[tuple[Path, Callable[[int], None]]]:
+    """Give each file with the function to tell how many bytes of it are done."""
     size = sum(path.stat().st_size for path in files)
-    failures = 0
     with click.progressbar(length=size, label="Importing", file=sys.stderr, hidden=_is_quiet()) as bar:
         for path in files:
-            try:
-                result = import_file(database, path, _moment(config), bar.update)
-            except IsemsError as error:
-                failures += 1
-                click.echo(f"{path}: failed: {error}", err=True)
-                continue
-            _clear_line()
-            click.echo(f"{path}: {counts(result) or 'holds no record'}")
-    if failures:
-        sys.exit(FAILED)
+            yield path, bar.update
+
+
+def _import_file(database: Database, path: Path, progress: Callable[[int], None], moment: Moment) -> bool:
+    """Import one file and tell about it; a broken one must not keep the others out."""
+    name = printable(str(path))
+    try:
+        result = import_file(database, path, moment, progress)
+    except IsemsError as error:
+        _clear_line()
+        click.echo(f"{name}: failed: {printable(str(error).removeprefix(f'{path}: '))}", err=True)
+        return False
+    _clear_line()
+    click.echo(f"{name}: {counts(result) or 'holds no record'}")
+    return True
 
 
 def _moment(config: Config) -> Moment:
@@ -204,8 +229,8 @@ def db() -> None:
 def upgrade() -> None:
     """Create the database, or bring an older one up to this version."""
     with exit_on_errors():
-        database = Database(Config.from_environment().database_url)
-        before, after = upgrade_database(database)
+        with _opened(Config.from_environment().database_url) as database:
+            before, after = upgrade_database(database)
         if before == after:
             click.echo(f"{database.place} is up to date.")
         elif before is None:
@@ -231,24 +256,25 @@ def serve(demo: str) -> None:
     is_demo = demo == "always" or (demo == "auto" and not config.has_source)
     if is_demo:
         config = demo_config(config)
-        log.warning("No node is configured: SIMULATED nodes are shown, kept in %s", config.database_url)
+        click.echo(f"No node is configured: SIMULATED nodes are shown, kept in {config.database_url}", err=True)
     check_addresses(config.router_ips)
     if config.mqtt_server:
         log.warning("MQTT_SERVER is set, but this version only polls: nothing is received by MQTT")
-    database = Database(config.database_url)
-    database.make_ready()
-    app = create_app(config, database)
-    app.extensions[DEMO] = is_demo
-    asyncio.run(_serve(config, database, app, is_demo=is_demo))
+    with _opened(config.database_url) as database:
+        database.make_ready()
+        app = create_app(config, database)
+        app.extensions[DEMO] = is_demo
+        asyncio.run(_serve(config, database, app, is_demo=is_demo))
 
 
 async def _serve(config: Config, database: Database, app: Flask, *, is_demo: bool) -> None:
+    from isems.api.server import web_server  # no other command needs waitress
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with ExitStack() as stack:
-        stack.enter_context(_web_server(app, config))
-        work = asyncio.ensure_future(_collect(config, database, stack, is_demo=is_demo))
+    with web_server(app, config) as port:
+        work = asyncio.ensure_future(_collect(config, database, mesh_port=_next_port(port) if is_demo else None))
         waiting = asyncio.ensure_future(stop.wait())
         await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
@@ -256,37 +282,24 @@ async def _serve(config: Config, database: Database, app: Flask, *, is_demo: boo
     log.info("stopped")
 
 
-async def _collect(config: Config, database: Database, stack: ExitStack, *, is_demo: bool) -> None:
-    if is_demo:
-        folder = await asyncio.to_thread(stack.enter_context, simulated_mesh())
-        result = await asyncio.to_thread(import_history, database, folder, _moment(config), _log_history)
-        log.info("history of the simulated nodes: %s", counts(result))
-    log.info("polling %d addresses", len(config.router_ips))
-    await Collector(config, database).run()
+def _next_port(port: int) -> int:
+    """The simulated nodes' port: two services beside each other have different ones, so these have too."""
+    return port + 1 if port < 65_535 else port - 1
+
+
+async def _collect(config: Config, database: Database, *, mesh_port: int | None) -> None:
+    async with AsyncExitStack() as stack:
+        if mesh_port is not None:
+            mesh = await stack.enter_async_context(simulated_mesh(mesh_port))
+            config = msgspec.structs.replace(config, router_ips=mesh.addresses)
+            result = await import_history(database, mesh.history, _moment(config), _log_history)
+            log.info("history of the simulated nodes: %s", counts(result))
+        log.info("polling %d addresses", len(config.router_ips))
+        await Collector(config, database).run()
 
 
 def _log_history(done: int, count: int) -> None:
     log.info("history of %d of %d simulated nodes imported", done, count)
-
-
-@contextmanager
-def _web_server(app: Flask, config: Config) -> Iterator[None]:
-    import waitress  # only `serve` needs it
-
-    try:
-        server: Any = waitress.create_server(
-            app, host=config.host, port=config.port, threads=WEB_THREADS, clear_untrusted_proxy_headers=True
-        )
-    except OSError as error:
-        raise ConfigError(f"ISEMS_HOST, ISEMS_PORT is {config.host}:{config.port}, expected free: {error}") from error
-    thread = threading.Thread(target=server.run, name="isems-web", daemon=True)
-    thread.start()
-    log.info("serving on http://%s:%d", config.host, server.effective_port)
-    try:
-        yield
-    finally:
-        server.close()
-        thread.join(timeout=5)
 
 
 # -- simulating -----------------------------------------------------------------------------------
@@ -324,6 +337,8 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter an option
     until_input_ends: bool,
 ) -> None:
     """Serve a mesh of simulated nodes over HTTP on loopback addresses."""
+    if until_input_ends:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     mesh = make_mesh(count, seed)
     assigned = assign_faults(mesh, faults)
     now = time.time()
@@ -331,7 +346,7 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter an option
     if history is not None:
         _write_history(mesh, int(past), int(now), history)
     clock = time.time if speed is None else SimulatedClock(past, speed, time.time)
-    asyncio.run(_simulate(serve_mesh(mesh, base_host=host, port=port, clock=clock, faults=assigned), until_input_ends))
+    asyncio.run(_simulate(serve_mesh(mesh, base_host=host, port=port, clock=clock, faults=assigned)))
 
 
 def _write_history(mesh: Sequence[NodeSpec], start: int, end: int, folder: Path) -> None:
@@ -339,22 +354,20 @@ def _write_history(mesh: Sequence[NodeSpec], start: int, end: int, folder: Path)
         write_history(mesh, start, end, folder, lambda done, count: bar.update(1))
 
 
-async def _simulate(starting: Coroutine[Any, Any, Mesh], until_input_ends: bool) -> None:
+async def _simulate(starting: Coroutine[Any, Any, Mesh]) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with await starting as mesh:
         for address in mesh.addresses:
             click.echo(address)
         click.echo(READY)
         sys.stdout.flush()
-        if until_input_ends:
-            threading.Thread(target=_await_input_end, args=(loop, stop), daemon=True).start()
         await stop.wait()
 
 
-def _await_input_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+def _end_with_input() -> None:
+    """End this process as SIGTERM does once nobody holds the other end of its input, whatever it is at."""
+    while os.read(sys.stdin.fileno(), 4096):
         pass
-    loop.call_soon_threadsafe(stop.set)
+    os.kill(os.getpid(), signal.SIGTERM)

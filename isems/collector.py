@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -15,7 +17,7 @@ from isems.domain.clock import Moment
 from isems.domain.payload import Payload, Source
 from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
 from isems.errors import ConfigError, IsemsError, SourceError
-from isems.ingest import IngestResult, ingest, judge_undecided
+from isems.ingest import IngestResult, ingest, judge_undecided, read_payload, store_parsed
 from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
@@ -47,38 +49,54 @@ class NodeReport(msgspec.Struct, frozen=True):
 class Collector:
     """Polls the configured addresses; one writer thread keeps the event loop free for slow nodes."""
 
-    def __init__(self, config: Config, database: Database) -> None:
+    def __init__(
+        self, config: Config, database: Database, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self.config = config
+        self._sleep = sleep
         self.database = database
         self._slots = asyncio.Semaphore(config.poll_concurrency)
+        #: Answers that wait for the writer are held in memory: when there are many, no further node is asked.
+        self._waiting = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isems-writer")
 
     async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
-        """Poll one address and store what it gave; a node's failure is a report, never an exception."""
-        async with self._slots:
-            target = await self._run(self._load_target, address)
-            try:
+        """Poll one address and store what it gave; a node's failure is a report, never an exception.
+
+        The outcome is None where nothing new was learnt.
+        """
+        target = await self._run(self._load_target, address)
+        try:
+            async with self._slots:
                 polled = await poll_node(
-                    target, now=lambda: self._moment().now, deadline_seconds=self.config.poll_deadline
+                    target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline
                 )
-            except SourceError as error:
-                sentence = str(error).removeprefix(f"{address}: ")
-                await self._run(self._save_failure, target, sentence)
-                return NodeReport(address, IngestResult(), error=sentence), None
-        result = await self._run(self._store, polled)
-        outcome = PollOutcome(
-            records=result.kept,
-            first_at=result.first_at,
-            newest=result.newest,
-            is_log_missing=polled.is_log_missing,
-        )
-        span = span_of(outcome)
-        is_short = is_short_memory(outcome, self.config.poll_interval) and span is not None
-        memory = round(span) if is_short and span is not None else None
-        return NodeReport(address, result, note=polled.note, short_memory=memory), outcome
+                await self._waiting.acquire()
+        except SourceError as error:
+            sentence = str(error).removeprefix(f"{address} ")
+            await self._run(self._save_failure, target, sentence)
+            return NodeReport(address, IngestResult(), error=sentence), None
+        try:
+            result = await self._run(self._store, polled)
+        finally:
+            self._waiting.release()
+        outcome = _outcome_of(polled, result)
+        return NodeReport(address, result, note=polled.note, short_memory=self._short_memory(outcome)), outcome
+
+    def _short_memory(self, outcome: PollOutcome | None) -> int | None:
+        span = span_of(outcome) if outcome is not None else None
+        if outcome is None or span is None or not is_short_memory(outcome, self.config.poll_interval):
+            return None
+        return round(span)
+
+    def _prepare_loop(self) -> None:
+        """Names are looked up in threads: one name server that does not answer must not hold up other nodes."""
+        names = ThreadPoolExecutor(self.config.poll_concurrency, thread_name_prefix="isems-names")
+        asyncio.get_running_loop().set_default_executor(names)
 
     async def poll_once(self, tell: Callable[[NodeReport], None]) -> list[NodeReport]:
         """Poll every address once, many at a time; `tell` hears of each as it is done."""
+        self._prepare_loop()
         reports = []
         tasks = [asyncio.ensure_future(self._poll_safely(address)) for address in self.config.router_ips]
         for task in asyncio.as_completed(tasks):
@@ -90,6 +108,7 @@ class Collector:
 
     async def run(self) -> None:
         """Poll every address in its own rhythm until cancelled."""
+        self._prepare_loop()
         tasks = [asyncio.ensure_future(self._keep_polling(address)) for address in self.config.router_ips]
         tasks.append(asyncio.ensure_future(self._keep_judging()))
         try:
@@ -105,14 +124,18 @@ class Collector:
         self._writer.shutdown(wait=True)
 
     async def _keep_polling(self, address: str) -> None:
-        last_error: str | None = None
+        known: PollOutcome | None = None
+        failures = 0
+        state = ""
         while True:
             report, outcome = await self._poll_safely(address)
-            if report.error != last_error:
+            failures = 0 if report.error is None else failures + 1
+            known = known if outcome is None else outcome
+            if _state_of(report) != state:
+                state = _state_of(report)
                 _log_change(report)
-            last_error = report.error
-            chance = random.random()
-            await asyncio.sleep(next_wait(outcome, self._moment().now, self.config.poll_interval, chance))
+            wait = next_wait(known, int(time.time()), self.config.poll_interval, random.random(), failures=failures)
+            await self._sleep(wait)
 
     async def _poll_safely(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
         """One node's trouble, or the database's, must not end the polling of the others."""
@@ -148,11 +171,14 @@ class Collector:
             save_target(connection, failed)
 
     def _store(self, polled: Polled) -> IngestResult:
-        """Store first, remember after: what was not stored must be asked for again."""
-        result = IngestResult()
-        if polled.payload is not None:
-            result = ingest(self.database, polled.payload, self._moment())
+        """Store and remember in one transaction: what was not stored must be asked for again."""
+        if polled.payload is None:
+            with self.database.write() as connection:
+                save_target(connection, polled.target)
+            return IngestResult()
+        parsed = read_payload(polled.payload)
         with self.database.write() as connection:
+            result = store_parsed(connection, polled.payload, parsed, self._moment())
             save_target(connection, polled.target)
         return result
 
@@ -179,12 +205,30 @@ def check_addresses(addresses: Sequence[str]) -> None:
             raise ConfigError(f"ISEMS_ROUTER_IPS: {error}") from error
 
 
+def _outcome_of(polled: Polled, result: IngestResult) -> PollOutcome | None:
+    if polled.payload is None and not polled.is_log_missing:
+        return None
+    return PollOutcome(
+        # Where no record's time could be believed, their number still tells a board from a log.
+        records=result.kept or result.records,
+        first_at=result.first_at,
+        newest=result.newest,
+        is_log_missing=polled.is_log_missing,
+    )
+
+
+def _state_of(report: NodeReport) -> str:
+    """What must change to be worth a line in the log: not the numbers, nor what a node is quoted with."""
+    return re.sub(r"'.*'|[0-9.]+", "", f"{report.error or ''}|{report.note or ''}")
+
+
 def _log_change(report: NodeReport) -> None:
-    if report.error is None:
-        nodes = ", ".join(report.result.nodes) or "no record"
-        log.info("%s: answers again (%s)", report.address, nodes)
-    else:
+    if report.error is not None:
         log.warning("%s: poll failed: %s", report.address, report.error)
+    elif report.note is not None:
+        log.info("%s: %s", report.address, report.note)
+    else:
+        log.info("%s: answers", report.address)
 
 
 def import_file(database: Database, path: Path, moment: Moment, progress: Callable[[int], None]) -> IngestResult:

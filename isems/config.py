@@ -3,11 +3,14 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from isems.errors import ConfigError
 
@@ -15,14 +18,15 @@ from isems.errors import ConfigError
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 T = TypeVar("T")
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-#: What is written in DATABASE_URL -> the driver that is installed.
-DRIVERS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg2": "postgresql+psycopg",
-}
+#: What may be written before :// in DATABASE_URL; only one driver of each is installed.
+SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
+POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+#: host, host:port, [v6]:port, and mqtt:// or mqtts:// with a login.
+BROKER = re.compile(r"(mqtts?://(.*@)?)?(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(:[0-9]{1,5})?/?")
+DSN = re.compile(r"https?://[^/@\s]+@[^/@:\s]+(:[0-9]{1,5})?(/[^/\s]+)*/[0-9]+")
 #: File variables are for secrets: a few lines.
 MAX_FILE_BYTES = 65_536
 
@@ -54,11 +58,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """
         values = _Values(os.environ if environment is None else environment)
         return cls(
-            database_url=values.read("DATABASE_URL", _database_url, _database_url("sqlite:///isems.db")),
+            database_url=values.read(
+                "DATABASE_URL", _database_url, _database_url("sqlite:///isems.db"), show=_without_login
+            ),
             router_ips=values.read("ISEMS_ROUTER_IPS", _split, ()),
-            mqtt_server=values.read("MQTT_SERVER", str, None),
+            mqtt_server=values.read("MQTT_SERVER", _broker, None, show=_without_login),
             hide_inactive_after_days=values.read("HIDE_INACTIVE_AFTER_DAYS", _days, 30.0),
-            sentry_dsn=values.read("SENTRY_DSN", _dsn, None, is_secret=True),
+            sentry_dsn=values.read("SENTRY_DSN", _dsn, None, show=_nothing),
             is_development=values.read("FLASK_ENV", str, "") == "development",
             host=values.read("ISEMS_HOST", str, "127.0.0.1"),
             port=values.read("ISEMS_PORT", _whole(0, 65_535), 5000),
@@ -80,8 +86,11 @@ class _Values:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
 
-    def read(self, name: str, convert: Callable[[str], T], default: T, *, is_secret: bool = False) -> T:
-        """Give the converted value of a variable, its default where it is missing or blank."""
+    def read(self, name: str, convert: Callable[[str], T], default: T, show: Callable[[str], str] = repr) -> T:
+        """Give the converted value of a variable, its default where it is missing or blank.
+
+        `show` gives as much of a wrong value as may be seen.
+        """
         text = self.environment.get(name, "").strip()
         if not text and (path := self.environment.get(f"{name}_FILE", "").strip()):
             text = _read_file(f"{name}_FILE", path)
@@ -90,8 +99,19 @@ class _Values:
         try:
             return convert(text)
         except ValueError as error:
-            shown = "(not shown)" if is_secret else repr(text[:200])
-            raise ConfigError(f"{name} is {shown}, expected {error}") from error
+            raise ConfigError(f"{name} is {show(text)[:200]}, expected {error}") from None  # it would show the value
+
+
+def _without_login(text: str) -> str:
+    """Show a URL that may hold a password: wholly where it cannot, else only what kind of URL it is."""
+    scheme, separator, _ = text.partition("://")
+    if scheme.startswith("sqlite") or not (separator or "@" in text):
+        return repr(text)
+    return repr(f"{scheme}://***") if separator else "***"
+
+
+def _nothing(_: str) -> str:
+    return "(not shown)"
 
 
 def _read_file(name: str, path: str) -> str:
@@ -103,16 +123,44 @@ def _read_file(name: str, path: str) -> str:
 
 
 def _database_url(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme.partition("+")[0] not in ("sqlite", "postgres", "postgresql"):
-        raise ValueError("a URL of SQLite or PostgreSQL, such as sqlite:///isems.db or postgresql://user@host/isems")
-    if scheme.startswith("postgres"):
-        return f"{DRIVERS.get(scheme, scheme)}://{rest}"
-    if not rest.startswith("/") or rest in ("/", "/:memory:"):
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        url = URL.create("unreadable")
+    if url.drivername in SQLITE_NAMES:
+        return _sqlite_url(url)
+    if url.drivername in POSTGRESQL_NAMES:
+        return _postgresql_url(url)
+    raise ValueError("a URL of SQLite or PostgreSQL, such as sqlite:///isems.db or postgresql://user@host/isems")
+
+
+def _sqlite_url(url: URL) -> str:
+    if url.host or url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
         raise ValueError("the path of a SQLite file after sqlite:///, such as sqlite:///isems.db")
-    path, question, options = rest[1:].partition("?")
     base = CHECKOUT if (CHECKOUT / "app.py").is_file() else Path.cwd()
-    return f"sqlite:///{base / path}{question}{options}"  # an absolute path wins over the base
+    path = base / str(url.database)  # an absolute path wins over the base
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"a file in a folder that exists, not {str(path)!r}")
+    return sqlite_url(path, url)
+
+
+def sqlite_url(path: Path, url: URL = URL.create("sqlite")) -> str:  # noqa: B008 (immutable)
+    """Give the URL of a SQLite file, whatever characters its path holds; options are those of `url`."""
+    return url.set(drivername="sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
+def _postgresql_url(url: URL) -> str:
+    if find_spec("psycopg") is None:
+        raise ValueError("the package psycopg to be installed: it is what PostgreSQL is reached with")
+    if isinstance(password := url.query.get("password"), str):  # where it stands otherwise, messages leave it out
+        url = url.set(password=password).difference_update_query(["password"])
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def _broker(text: str) -> str:
+    if not BROKER.fullmatch(text):
+        raise ValueError("host, host:port, mqtt://user:password@host or mqtts://user:password@host")
+    return text
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -121,18 +169,14 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0
-    if not 0 < days < 36_500:
-        raise ValueError("a number of days above 0")
-    return days
+    if not NUMBER.fullmatch(text) or not 0 < float(text) < 36_500:
+        raise ValueError("a number of days above 0 and below 36500")
+    return float(text)
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -153,7 +197,7 @@ def _duration(least: int, most: int) -> Callable[[str], int]:
 def _timezone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:  # an unknown name is a KeyError
         raise ValueError("the name of a time zone, such as Europe/Berlin or UTC") from error
 
 
@@ -166,8 +210,8 @@ def _yes_or_no(text: str) -> bool:
 
 
 def _dsn(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/@\s]+@[^/\s]+/\S+", text):
-        raise ValueError("a Sentry DSN: https://key@host/project")
+    if not DSN.fullmatch(text):
+        raise ValueError("a Sentry DSN: https://key@host/number of the project")
     return text
 
 

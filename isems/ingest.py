@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from isems.domain.clock import ClockRun, Judgement, Moment, Receipt, agrees, judge_times
+from isems.domain.clock import ClockRun, Judgement, Moment, Recall, Receipt, Uptime, agrees, judge_times
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
@@ -14,14 +14,17 @@ from isems.formats import Parsed, parse_payload
 from isems.storage.clock_runs import insert_runs, select_runs
 from isems.storage.database import Database
 from isems.storage.displaced import take_displaced
-from isems.storage.measurements import Inserted, insert_measurements
+from isems.storage.measurements import Inserted, decode_rows, insert_measurements, select_times
 from isems.storage.nodes import find_node, note_delivery
 from isems.storage.rejected import insert_rejected
+from isems.storage.rows import merge
 from isems.storage.states import read_state, save_state
 from isems.storage.undecided import Undecided, delete_undecided, insert_undecided, select_undecided
 
 #: Under this name `source_state` keeps which boot of this machine had its clock confirmed.
 CLOCK_STATE = "own_clock"
+#: Seconds from receipt to storing: a poll's deadline, a queue before the writer.
+MAX_WAIT = 300
 
 
 class IngestResult(msgspec.Struct):
@@ -80,15 +83,17 @@ def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, momen
         sender_time=payload.sender_time,
         is_trusted=_is_clock_trusted(connection, payload, parsed, moment),
     )
-    result = IngestResult(nodes=list(dict.fromkeys(m.node for m in parsed.measurements)))
+    by_node = _group_by_node(parsed)
+    result = IngestResult(nodes=list(by_node))
     rejected = list(parsed.rejected)
     undecided: list[str] = []
-    for name in result.nodes:
-        indices = _records_of(name, parsed, result.nodes)
-        measurements = [parsed.measurements[index] for index in indices]
-        raws = [parsed.raws[index] for index in indices]
-        judgement = judge_times(measurements, receipt, _known_runs(connection, name))
+    for name, (measurements, raws) in by_node.items():
+        known = _known_runs(connection, name)
+        judgement = judge_times(measurements, receipt, known, _recall_of(connection, name))
         inserted = _insert(connection, name, judgement, payload, moment)
+        if receipt.is_live and receipt.is_trusted and inserted.stored:
+            # Not while our clock is wrong: a delivery noted in the future would never be replaced.
+            note_delivery(connection, inserted.node_ids[name], payload.received_at)
         _account(result, judgement, inserted)
         rejected += _refused(name, judgement, inserted, raws)
         undecided += [raws[index] for index in judgement.undecided]
@@ -97,7 +102,7 @@ def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, momen
     if undecided:
         result.undecided = len(undecided)
         waiting = msgspec.structs.replace(payload, data="\n".join(undecided).encode())
-        insert_undecided(connection, waiting, moment.uptime)
+        insert_undecided(connection, waiting, _uptime_at_receipt(payload, moment))
     return result
 
 
@@ -143,10 +148,23 @@ def _correct_receipt(undecided: Undecided, moment: Moment) -> Payload:
     return msgspec.structs.replace(undecided.payload, received_at=received_at)
 
 
-def _records_of(name: str, parsed: Parsed, nodes: Sequence[str]) -> Sequence[int]:
-    if len(nodes) == 1:
-        return range(len(parsed.measurements))
-    return [index for index, measurement in enumerate(parsed.measurements) if measurement.node == name]
+def _uptime_at_receipt(payload: Payload, moment: Moment) -> Uptime:
+    """A payload is stored some seconds after it came; a longer wait is a step of our clock in between."""
+    waited = moment.now - payload.received_at
+    return Uptime(moment.uptime.boot, moment.uptime.seconds - (waited if 0 <= waited <= MAX_WAIT else 0))
+
+
+def _group_by_node(parsed: Parsed) -> dict[str, tuple[list[Measurement], list[str]]]:
+    """Give each node's records and raw texts, in the order in which they came."""
+    names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
+    if len(names) == 1:
+        return dict.fromkeys(names, (parsed.measurements, parsed.raws))
+    groups: dict[str, tuple[list[Measurement], list[str]]] = {name: ([], []) for name in names}
+    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
+        measurements, raws = groups[measurement.node]
+        measurements.append(measurement)
+        raws.append(raw)
+    return groups
 
 
 def _known_runs(connection: Connection, name: str) -> list[ClockRun]:
@@ -154,14 +172,31 @@ def _known_runs(connection: Connection, name: str) -> list[ClockRun]:
     return [] if node_id is None else select_runs(connection, node_id)
 
 
+def _recall_of(connection: Connection, name: str) -> Recall:
+    """Give the memory of a node: whether records are stored already under the times that a repair gives them."""
+
+    def recall(samples: Sequence[Sequence[Measurement]]) -> int | None:
+        node_id = find_node(connection, name)
+        if node_id is None:
+            return None
+        times = {m.measured_at or 0 for sample in samples for m in sample}
+        rows = [row for row in select_times(connection, node_id, list(times)) if row[1] in times]
+        stored = {m.measured_at: m for m in decode_rows(connection, name, rows) if m.time_repaired}
+
+        def is_stored(sample: Sequence[Measurement]) -> bool:
+            found = [m for m in sample if m.measured_at in stored and merge(stored[m.measured_at], m) is not None]
+            return 2 * len(found) > len(sample)
+
+        return next((position for position, sample in enumerate(samples) if is_stored(sample)), None)
+
+    return recall
+
+
 def _insert(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> Inserted:
     _move_displaced(connection, name, judgement, payload, moment)
     inserted = insert_measurements(connection, list(judgement.kept.values()), moment.now)
     if name in inserted.node_ids:
-        node_id = inserted.node_ids[name]
-        insert_runs(connection, node_id, judgement.runs)
-        if payload.is_live and inserted.stored:
-            note_delivery(connection, node_id, payload.received_at)
+        insert_runs(connection, inserted.node_ids[name], judgement.runs)
     return inserted
 
 

@@ -12,9 +12,9 @@ from isems.storage.database import Database
 
 
 class NodeConverter(BaseConverter):
-    """A node id in a path: anything, slashes included."""
+    """A node id in a path: anything, slashes and line ends included."""
 
-    regex = ".+?"
+    regex = r"[\s\S]+?"
     part_isolating = False
 
 

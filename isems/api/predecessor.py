@@ -1,10 +1,10 @@
 """The predecessor's two endpoints, compatible in shape, so that its phone app works unchanged."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -35,17 +35,27 @@ def get_newest_of_each() -> Response:
 def get_newest_of_node(name: str) -> Response:
     """Give the newest 1440 measurements of one node, newest first."""
     with context.database().read() as connection:
-        for candidate in (name, _name_as_sent()):
-            node_id = find_node(connection, candidate)
+        for candidate in _meanings(name):
+            # PostgreSQL cannot even be asked for such a name, and no node has it.
+            node_id = None if "\0" in candidate else find_node(connection, candidate)
             if node_id is not None:
                 stored = select_newest(connection, candidate, node_id, NEWEST)
                 return answer(encode_measurements(stored, context.config().timezone))
     return Response(f"No node is known by the name {name!r}.\n", status=404, mimetype="text/plain")
 
 
+def _meanings(name: str) -> Iterator[str]:
+    """Give the names that a path may stand for, the likeliest first."""
+    yield name
+    yield _name_as_sent()
+    with suppress(UnicodeError):  # raw UTF-8, which the server of `flask run` takes for Latin-1
+        yield name.encode("latin-1").decode("utf-8")
+
+
 def _name_as_sent() -> str:
     """The name without percent-decoding, for ids that hold a percent sign and were not encoded."""
-    path = urlsplit(request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or "").path
+    uri: str = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or ""
+    path, _, _ = uri.partition("?")
     return path.partition("/measurements/")[2].removesuffix("/latest")
 
 

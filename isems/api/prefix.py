@@ -18,7 +18,7 @@ class StripPrefix:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a request."""
         path: str = environ.get("PATH_INFO", "")
-        if path.startswith(PREFIX + "/"):
-            environ["PATH_INFO"] = path[len(PREFIX) :]
+        if path == PREFIX or path.startswith(PREFIX + "/"):
+            environ["PATH_INFO"] = path[len(PREFIX) :] or "/"
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + PREFIX
         return self.application(environ, start_response)

@@ -22,10 +22,12 @@ def refuse(error: StorageError) -> Response:
 def protect(response: Response) -> Response:
     """Keep browsers from guessing: node names are hostile text."""
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
 def allow_any_origin(response: Response) -> Response:
     """CORS open, as the predecessor had it in development."""
     response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Headers"] = "*"
     return response

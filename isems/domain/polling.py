@@ -2,7 +2,7 @@
 
 import msgspec
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import Dialect, Measurement
 
 
 class PollTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,11 @@ BOARD_RECORDS = 5
 BOARD_SHARE = 0.8
 #: Before the node has two records nobody knows its cadence.
 FIRST_WAIT = 60
+#: A failure is repeated after this share of the interval at the latest: power save level 3 hides a node for two
+#: minutes of four.
+RETRY_SHARE = 1 / 3
+#: No node writes more often than every 15 s; whatever one claims, it is not asked more often than this.
+LEAST_WAIT = 10
 #: How long before its announced end a router is asked once more: a poll's deadline and a minute.
 BEFORE_SHUTDOWN = 90
 #: The margin at which the firmware itself calls the battery too low to upgrade (PROTOCOL 5.1, bit 10).
@@ -48,7 +53,10 @@ NO_SHUTDOWN = (None, 0, 99999)
 
 
 class PollOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last answer of an address held: how many records from when to when (epoch seconds)."""
+    """What the last answer of an address held: how many records from when to when (epoch seconds).
+
+    `first_at` and `newest` are None where no record had a time that could be believed.
+    """
 
     records: int = 0
     first_at: int | None = None
@@ -65,37 +73,52 @@ def span_of(outcome: PollOutcome) -> float | None:
 
 
 def is_short_memory(outcome: PollOutcome, interval: int) -> bool:
-    """Tell whether the node forgets faster than it is asked."""
+    """Tell whether the node forgets faster than it is asked. A router's log is only short while it is young."""
+    if outcome.newest is not None and outcome.newest.configuration.dialect is Dialect.ROUTER:
+        return False
     span = span_of(outcome)
     return 0 < outcome.records <= BOARD_RECORDS and (span is None or span < interval)
 
 
-def next_wait(outcome: PollOutcome | None, now: int, interval: int, chance: float) -> float:
-    """Tell how many seconds to wait before an address is polled again.
+def next_wait(outcome: PollOutcome | None, now: int, interval: int, chance: float, *, failures: int = 0) -> float:
+    """Tell how many seconds to wait before an address is polled again: never more than `interval`.
 
-    `outcome` is None after a failure; `chance` is a random number from 0 to 1.
+    `outcome` is the last known one, None where there was none yet; `failures` counts the failed polls since then;
+    `chance` is a random number from 0 to 1.
     """
+    wait = _usual_wait(outcome, interval)
+    if failures:
+        # Twice the wait each time: a board that has fallen silent for the night is not asked every minute.
+        wait = min(wait * 2 ** min(failures - 1, 10), max(FIRST_WAIT, interval * RETRY_SHARE))
+    waits = [wait * (1 - JITTER * chance)]
+    if outcome is not None and outcome.newest is not None:
+        waits += _waits_before_shutdown(outcome.newest, now)
+        waits += [] if failures else _waits_before_disconnect(outcome.newest, interval)
+    return min(interval, max(LEAST_WAIT, min(waits)))
+
+
+def _usual_wait(outcome: PollOutcome | None, interval: int) -> float:
     if outcome is None:
-        wait = max(FIRST_WAIT, interval / 3)  # power save level 3 hides a node for two minutes of four
-    elif outcome.is_log_missing or (is_short_memory(outcome, interval) and span_of(outcome) is None):
-        wait = FIRST_WAIT
-    elif is_short_memory(outcome, interval):
-        wait = BOARD_SHARE * (span_of(outcome) or 0)
-    else:
-        wait = min(interval, *_waits_before_dark(outcome.newest, now, interval))
-    return max(1.0, min(wait, interval) * (1 - JITTER * chance))
+        return interval
+    if outcome.is_log_missing:
+        return FIRST_WAIT
+    if is_short_memory(outcome, interval):
+        span = span_of(outcome)
+        return FIRST_WAIT if span is None else BOARD_SHARE * span
+    return interval
 
 
-def _waits_before_dark(newest: Measurement | None, now: int, interval: int) -> list[float]:
-    """Waits after which a router that keeps its log in RAM should be asked, before the log dies with its power."""
-    waits: list[float] = [interval]
-    if newest is None or newest.measured_at is None:
-        return waits
-    if newest.minutes_until_shutdown not in NO_SHUTDOWN:
-        before = newest.measured_at + (newest.minutes_until_shutdown or 0) * 60 - BEFORE_SHUTDOWN - now
-        waits += [before / (1 - JITTER)] if before > 0 else []
+def _waits_before_shutdown(newest: Measurement, now: int) -> list[float]:
+    """A router keeps its log in RAM: it is asked just before its controller cuts the power, as it announced."""
+    if newest.measured_at is None or newest.minutes_until_shutdown in NO_SHUTDOWN:
+        return []
+    wait = newest.measured_at + (newest.minutes_until_shutdown or 0) * 60 - BEFORE_SHUTDOWN - now
+    return [wait] if wait > 0 else []
+
+
+def _waits_before_disconnect(newest: Measurement, interval: int) -> list[float]:
+    """The nearer a discharging battery is to the disconnect, the sooner: so the last poll before it is recent."""
     volts, disconnect = newest.battery_volts, newest.configuration.low_voltage_disconnect_volts
-    if volts and disconnect and (newest.panel_mpp_volts or 0) < volts:
-        # The nearer the disconnect, the sooner; so the last poll before it is never long ago.
-        waits.append(max(FIRST_WAIT, interval * (volts - disconnect) / LOW_MARGIN_VOLTS))
-    return waits
+    if not volts or not disconnect or (newest.panel_mpp_volts or 0) >= volts:
+        return []
+    return [max(FIRST_WAIT, interval * (volts - disconnect) / LOW_MARGIN_VOLTS)]

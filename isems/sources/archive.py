@@ -3,6 +3,8 @@
 import io
 import zlib
 
+import msgspec
+
 from isems.errors import SourceError
 
 _MAGIC = b"\x1f\x8b"
@@ -15,7 +17,14 @@ _STEP_IN = 256
 _STEP_OUT = 4096
 
 
-def unpack_archive(data: bytes, *, limit: int = 4_000_000) -> bytes | None:
+class Archive(msgspec.Struct, frozen=True):
+    """An unpacked archive; of one that was cut or damaged, the whole lines before the damage."""
+
+    content: bytes
+    is_complete: bool
+
+
+def unpack_archive(data: bytes, *, limit: int = 4_000_000) -> Archive | None:
     """Unpack a gzip file of at most `limit` bytes; None when the bytes are no gzip at all.
 
     A cut or damaged file gives its whole lines up to the damage. Raises SourceError when there is not even one,
@@ -28,9 +37,9 @@ def unpack_archive(data: bytes, *, limit: int = 4_000_000) -> bytes | None:
     for _ in range(_MEMBERS):
         end = _unpack_member(memoryview(data), position, unpacked, limit)
         if end is None:
-            return _whole_lines(unpacked.getvalue())
+            return Archive(_whole_lines(unpacked.getvalue()), is_complete=False)
         if not data.startswith(_MAGIC, end):
-            return unpacked.getvalue()
+            return Archive(unpacked.getvalue(), is_complete=True)
         position = end
     raise SourceError(f"the archive has more than {_MEMBERS} parts")
 

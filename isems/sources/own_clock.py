@@ -1,6 +1,7 @@
 """This machine's own clock: a Raspberry Pi has none that survives a power cut, so it may be the wrong one."""
 
 import ctypes
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from isems.domain.clock import Moment, Uptime
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+#: Stands for the boot where the platform does not name it. Read once: the clock may step while we run.
+PROCESS = f"process-{os.getpid()}-{time.time_ns()}"
 #: What adjtimex(2) returns while the clock is not synchronised (TIME_ERROR in <sys/timex.h>).
 TIME_ERROR = 5
 #: More than `struct timex` has on any platform; all zero means: read only.
@@ -30,11 +33,11 @@ def is_kernel_synchronised() -> bool:
 
 
 def read_boot() -> str:
-    """Give what tells one boot of this machine from the next; the process's own start where there is nothing."""
+    """Give what tells one boot of this machine from the next; what names this process where there is nothing."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
-        return f"process-{time.time() - time.monotonic():.0f}"
+        return PROCESS
 
 
 def read_uptime() -> float:

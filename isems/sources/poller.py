@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from isems.domain.payload import Payload, Source
-from isems.domain.polling import PollTarget
+from isems.domain.polling import BOARD_RECORDS, PollTarget
 from isems.errors import SourceError
 from isems.sources.archive import unpack_archive
-from isems.sources.node_client import Limits, NodeAddress, NodeAnswer, fetch, looks_like_csv, parse_node_url
+from isems.sources.http_answer import Limits, NodeAnswer
+from isems.sources.node_client import NodeAddress, fetch, looks_like_csv, parse_node_url
 
 #: Routers and the older boards; the newer boards and those with an AVR controller (PROTOCOL 3.1 to 3.4).
 LOG_PATH = "/ISEMS/ffopenmppt.log"
@@ -17,6 +19,9 @@ CSV_PATH = "/csv.log"
 ARCHIVE_SUFFIX = ".gz"
 #: Enough of a line to know it again.
 LINE_BYTES = 512
+#: A log is missing for a minute after rotation and for two after a reboot; with the longest usual poll interval.
+MISSING_SECONDS = 7200
+MISSING_NOTE = "no log now, as for a minute after rotation or a start"
 
 
 class Polled(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,38 +60,72 @@ class _Visit:
     ) -> None:
         self.address = address
         self.known = target
+        self.now = now
         self.limits = limits
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.received_at = now()
-        self.target = msgspec.structs.replace(
-            target, polled_at=self.received_at, answered_at=self.received_at, error=None
-        )
-        self.refusals: list[str] = []
+        self.target = replace(target, polled_at=self.received_at, error=None)
+        self.refusals: dict[str, NodeAnswer] = {}
 
     async def fetch_log(self) -> NodeAnswer | None:
-        """Try the paths in turn; None when the node answers, but has no log now."""
+        """Try the paths in turn; None where a log may be missing for the moment, SourceError where there is none."""
         for path in self._paths():
-            is_known = path == self.known.path
-            answer = await fetch(
-                self.address,
-                path,
-                limits=self.limits,
-                deadline=self.deadline,
-                etag=self.known.etag if is_known else None,
-                last_modified=self.known.last_modified if is_known else None,
-            )
-            if (answer.status == 304 and is_known) or (answer.status == 200 and looks_like_csv(answer.body)):
-                self.target = msgspec.structs.replace(self.target, path=path)
+            if self.refusals and self._is_time_up():
+                break
+            answer = await self._ask(path)
+            if answer.status == 304 or (answer.status == 200 and looks_like_csv(answer.body)):
+                self._note_answer(path)
                 return answer
-            self.refusals.append(f"{path}: {_describe(answer)}")
-            if answer.status == 404 and is_known:
+            self.refusals[path] = answer
+            if answer.status == 404 and self._is_known_router(path):
                 return None
-        return None
+        if self._is_awaited() or any(answer.status == 404 for answer in self.refusals.values()):
+            return None
+        raise self._no_log()
 
     def _paths(self) -> list[str]:
         if self.address.path is not None:
             return [self.address.path]
         return list(dict.fromkeys([self.known.path or LOG_PATH, LOG_PATH, CSV_PATH]))
+
+    async def _ask(self, path: str) -> NodeAnswer:
+        is_known = path == self.known.path
+        answer = await fetch(
+            self.address,
+            path,
+            limits=self.limits,
+            deadline=self.deadline,
+            etag=self.known.etag if is_known else None,
+            last_modified=self.known.last_modified if is_known else None,
+        )
+        self._check_lines(answer.body)
+        return answer
+
+    def _is_time_up(self) -> bool:
+        return asyncio.get_running_loop().time() >= self.deadline
+
+    def _note_answer(self, path: str) -> None:
+        self.received_at = self.now()
+        self.target = replace(self.target, path=path, answered_at=self.received_at)
+
+    def _check_lines(self, text: bytes) -> None:
+        if text.count(b"\n") > self.limits.lines:
+            raise SourceError(f"{self.address.text} sent more than {self.limits.lines} lines")
+
+    def _is_known_router(self, path: str) -> bool:
+        return path == self.known.path and path != CSV_PATH
+
+    def _is_awaited(self) -> bool:
+        """Tell whether a known node answered as it does before it has written its first record."""
+        answer = self.refusals.get(self.known.path or "")
+        if answer is None or self.received_at - (self.known.answered_at or 0) > MISSING_SECONDS:
+            return False
+        is_empty = answer.status == 200 and not answer.body.strip()
+        return is_empty or (answer.status == 404 and self.known.path != CSV_PATH)
+
+    def _no_log(self) -> SourceError:
+        tried = "; ".join(f"{path}: {_describe(answer)}" for path, answer in self.refusals.items())
+        return SourceError(f"no log: {tried}")
 
     async def take_log(self, answer: NodeAnswer) -> Polled:
         """Make a payload of the log, with the archive before it where the log does not continue what we have."""
@@ -94,83 +133,107 @@ class _Visit:
         lines = _lines(log)
         if not lines:
             raise SourceError(f"the answer was cut off after {len(answer.body)} bytes, before its first line ended")
-        first, last = lines[0][:LINE_BYTES], lines[-1][:LINE_BYTES]
-        self._remember(answer, first, last)
+        self._remember(answer, lines)
         note = None if answer.is_complete else f"cut off after {len(answer.body)} bytes, the whole lines were taken"
-        if (first, last) == (self.known.first_line, self.known.last_line):
+        if self._is_unchanged():
             return Polled(target=self.target, note=note)
-        archive = b""
-        if not self._continues(lines):
-            archive, failure = await self._fetch_archive()
-            note = failure or note
-        return Polled(target=self.target, payload=self._payload(archive + log, answer.date), note=note)
+        archive = _NOTHING
+        if not self._continues(lines) and self._may_have_archive(lines):
+            archive = await self._fetch_archive()
+        return Polled(
+            target=self.target, payload=self._payload(archive.lines + log, answer.date), note=archive.failure or note
+        )
 
     async def take_archive_alone(self) -> Polled:
-        """The log is missing: a router has just rotated it away, or this is no node."""
-        if self.known.path is None and self.address.path is None and not any("404" in text for text in self.refusals):
-            raise SourceError(f"no log: {'; '.join(self.refusals)}")
-        archive, failure = await self._fetch_archive()
-        note = failure or "the log is missing, as for a minute after rotation"
-        if not archive:
-            if self.known.path is None:
-                raise SourceError(f"no log: {'; '.join(self.refusals)}")
-            return Polled(target=self.target, is_log_missing=True, note=note)
-        self.target = msgspec.structs.replace(
-            self.target, path=self.target.path or LOG_PATH, etag=None, last_modified=None
-        )
-        return Polled(target=self.target, payload=self._payload(archive, None), is_log_missing=True, note=note)
+        """Take what a router has just rotated away: its log is missing for a minute."""
+        archive = _NOTHING
+        if any(answer.status == 404 for answer in self.refusals.values()):
+            archive = await self._fetch_archive()
+        if not archive.lines:
+            if not self._is_awaited():
+                raise self._no_log()
+            return Polled(target=self.target, is_log_missing=True, note=archive.failure or MISSING_NOTE)
+        self._note_answer(self._router_path())
+        self.target = replace(self.target, etag=None, last_modified=None)
+        payload = self._payload(archive.lines, archive.date)
+        return Polled(target=self.target, payload=payload, is_log_missing=True, note=archive.failure or MISSING_NOTE)
 
-    def _remember(self, answer: NodeAnswer, first: bytes, last: bytes) -> None:
+    def _remember(self, answer: NodeAnswer, lines: list[bytes]) -> None:
         is_whole = answer.is_complete
-        self.target = msgspec.structs.replace(
+        self.target = replace(
             self.target,
-            first_line=first,
-            last_line=last,
+            first_line=lines[0][:LINE_BYTES],
+            last_line=lines[-1][:LINE_BYTES],
             etag=answer.etag if is_whole else None,
             last_modified=answer.last_modified if is_whole else None,
         )
 
-    def _continues(self, lines: list[bytes]) -> bool:
-        """Tell whether the log still holds the last line that is stored: then nothing lies between."""
-        last = self.known.last_line
-        return last is not None and any(line[:LINE_BYTES] == last for line in lines)
+    def _is_unchanged(self) -> bool:
+        return (self.target.first_line, self.target.last_line) == (self.known.first_line, self.known.last_line)
 
-    async def _fetch_archive(self) -> tuple[bytes, str | None]:
-        """Fetch what was rotated away; gives it unpacked, and a note where that failed."""
-        path = self.target.path or self.address.path or LOG_PATH
-        if not self.known.has_archive or path == CSV_PATH:
-            return b"", None
+    def _continues(self, lines: list[bytes]) -> bool:
+        """Tell whether nothing lies between what is stored and this log: it holds the last stored line, or
+        begins as the log did that is stored (and was cut off this time).
+        """
+        if self.known.last_line is None:
+            return False
+        if self.target.first_line == self.known.first_line:
+            return True
+        return any(line[:LINE_BYTES] == self.known.last_line for line in lines)
+
+    def _may_have_archive(self, lines: list[bytes]) -> bool:
+        """Boards have none; a log longer than theirs shows that the address now belongs to a router."""
+        return self.target.path != CSV_PATH and (self.known.has_archive or len(lines) > BOARD_RECORDS)
+
+    def _router_path(self) -> str:
+        known = self.known.path if self.known.path != CSV_PATH else None
+        return self.address.path or known or LOG_PATH
+
+    async def _fetch_archive(self) -> "_Archive":
+        """Fetch what was rotated away; a failure is told, and mended by the next poll."""
+        if self._is_time_up():
+            return self._retry_archive("no time was left for the archive")
         try:
             answer = await fetch(
                 self.address,
-                path + ARCHIVE_SUFFIX,
+                self._router_path() + ARCHIVE_SUFFIX,
                 limits=self.limits,
                 deadline=self.deadline,
                 etag=self.known.archive_etag,
             )
-            archive = unpack_archive(answer.body) if answer.status == 200 else b""
+            if answer.status in (304, 404):
+                return _NOTHING
+            if answer.status != 200:
+                return self._retry_archive(f"the archive could not be read: {_describe(answer)}")
+            return self._open_archive(answer)
         except SourceError as error:
-            return b"", self._retry_archive(f"the archive could not be read: {error}")
+            sentence = str(error).removeprefix(f"{self.address.text} ")
+            return self._retry_archive(f"the archive could not be read: {sentence}")
+
+    def _open_archive(self, answer: NodeAnswer) -> "_Archive":
+        archive = unpack_archive(answer.body)
         if archive is None:
             # A board answers every such path with the same few lines: do not ask it again.
-            self.target = msgspec.structs.replace(self.target, has_archive=False)
-            return b"", None
-        if not answer.is_complete:
-            return archive, self._retry_archive(f"the archive was cut off after {len(answer.body)} bytes")
-        if answer.status == 200:
-            self.target = msgspec.structs.replace(self.target, archive_etag=answer.etag)
-        return archive if archive.endswith(b"\n") or not archive else archive + b"\n", None
+            self.target = replace(self.target, has_archive=False)
+            return _NOTHING
+        self._check_lines(archive.content)
+        if not (answer.is_complete and archive.is_complete):
+            note = f"the archive was cut off after {len(answer.body)} bytes"
+            return replace(self._retry_archive(note), lines=archive.content, date=answer.date)
+        self.target = replace(self.target, has_archive=True, archive_etag=answer.etag)
+        end = b"" if archive.content.endswith(b"\n") or not archive.content else b"\n"
+        return _Archive(lines=archive.content + end, date=answer.date)
 
-    def _retry_archive(self, note: str) -> str:
+    def _retry_archive(self, failure: str) -> "_Archive":
         """Forget that the new log was seen, so that the next poll looks for the gap again."""
-        self.target = msgspec.structs.replace(
+        self.target = replace(
             self.target,
             first_line=self.known.first_line,
             last_line=self.known.last_line,
             etag=None,
             last_modified=None,
         )
-        return note
+        return _Archive(failure=failure)
 
     def _payload(self, data: bytes, sender_time: int | None) -> Payload:
         return Payload(
@@ -183,6 +246,17 @@ class _Visit:
         )
 
 
+class _Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the archive; `date` is the node's clock when it gave it."""
+
+    lines: bytes = b""
+    date: int | None = None
+    failure: str | None = None
+
+
+_NOTHING = _Archive()
+
+
 def _lines(log: bytes) -> list[bytes]:
     return [line for line in log.split(b"\n") if line.strip()]
 
@@ -192,4 +266,4 @@ def _describe(answer: NodeAnswer) -> str:
         return f"status {answer.status}"
     if not answer.body.strip():
         return "an empty answer"
-    return f"{len(answer.body)} bytes that are no log"
+    return f"{len(answer.body)} bytes that are no log{'' if answer.is_complete else ', then no more'}"

@@ -1,19 +1,20 @@
 """The configurations: one row for each distinct one, since these nearly never change."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, func, select
 
 from isems.domain.measurement import Configuration, Dialect
-from isems.storage.database import database_of, insert_into
+from isems.storage.database import insert_into, known_ids
 from isems.storage.rows import CONFIGURATION_FIELDS
 from isems.storage.schema import configuration as table
 
 #: Configurations that one node may bring; further ones are kept in their rows (`measurement.exact`).
 MAX_PER_NODE = 1000
-#: Remembered in the process before the memory is emptied.
-MAX_REMEMBERED = 20_000
+#: Ids in one statement; SQLite allows 32766 variables.
+CHUNK = 10_000
 
 
 class Placed(NamedTuple):
@@ -23,20 +24,34 @@ class Placed(NamedTuple):
     exact: dict[str, Any]
 
 
+def place_configurations(connection: Connection, wanted: Iterable[tuple[int, Configuration]]) -> dict[int, Placed]:
+    """Find the row of each configuration, or make it for the node of this id; by the `id()` of the configuration.
+
+    By identity, because a batch's configurations are few shared objects, and hashing eight fields a line is dear.
+    """
+    known = known_ids(connection)
+    placed: dict[int, Placed] = {}
+    for node_id, configuration in wanted:
+        found = known.get(configuration)
+        placed[id(configuration)] = (
+            _place_unknown(connection, node_id, configuration) if found is None else Placed(found, {})
+        )
+    return placed
+
+
 def place_configuration(connection: Connection, node_id: int, configuration: Configuration) -> Placed:
-    """Find the row of a configuration, or make it."""
-    known = database_of(connection).known_ids.setdefault("configuration", {})
-    if (found := known.get(configuration)) is not None:
-        return Placed(found, {})
+    """Find the row of one configuration, or make it."""
+    return place_configurations(connection, [(node_id, configuration)])[id(configuration)]
+
+
+def _place_unknown(connection: Connection, node_id: int, configuration: Configuration) -> Placed:
     key = _key(configuration)
     configuration_id = _select_id(connection, key)
     if configuration_id is None:
         if _count(connection, node_id) >= MAX_PER_NODE:
             return _place_beyond_limit(connection, node_id, configuration)
         configuration_id = _insert(connection, node_id, key, configuration)
-    if len(known) >= MAX_REMEMBERED:
-        known.clear()
-    known[configuration] = configuration_id
+    known_ids(connection).remember({configuration: configuration_id})
     return Placed(configuration_id, {})
 
 
@@ -47,13 +62,23 @@ def is_placeholder(configuration: Configuration) -> bool:
 
 def read_configurations(connection: Connection, ids: set[int]) -> dict[int, Configuration]:
     """Give the configurations of these ids."""
-    columns = [table.c.id, *(table.c[field] for field in CONFIGURATION_FIELDS), table.c.dialect]
-    found = connection.execute(select(*columns).where(table.c.id.in_(ids)))
-    return {row[0]: Configuration(*row[1:-1], Dialect(row[-1])) for row in found}
+    columns: list[Column[Any]] = [table.c.id, *(table.c[field] for field in CONFIGURATION_FIELDS), table.c.dialect]
+    wanted = list(ids)
+    found: dict[int, Configuration] = {}
+    for start in range(0, len(wanted), CHUNK):
+        rows = connection.execute(select(*columns).where(table.c.id.in_(wanted[start : start + CHUNK])))
+        found |= {row[0]: _decode(tuple(row)) for row in rows}
+    return found
+
+
+def _decode(row: tuple[Any, ...]) -> Configuration:
+    return Configuration(*(*row[1:-1], Dialect(row[-1])))
 
 
 def _key(configuration: Configuration) -> str:
-    return msgspec.json.encode(msgspec.structs.astuple(configuration)).decode()
+    """One text for all that is equal: 12 is 12.0 and -0.0 is 0.0."""
+    values = msgspec.structs.astuple(configuration)
+    return msgspec.json.encode([v if v is None or isinstance(v, str) else v + 0.0 for v in values]).decode()
 
 
 def _select_id(connection: Connection, key: str) -> int | None:
@@ -73,7 +98,8 @@ def _insert(connection: Connection, node_id: int, key: str, configuration: Confi
         "is_placeholder": is_placeholder(configuration),
     }
     connection.execute(insert_into(connection, table).values(values).on_conflict_do_nothing(index_elements=["key"]))
-    return connection.execute(select(table.c.id).where(table.c.key == key)).scalar_one()
+    configuration_id: int = connection.execute(select(table.c.id).where(table.c.key == key)).scalar_one()
+    return configuration_id
 
 
 def _place_beyond_limit(connection: Connection, node_id: int, configuration: Configuration) -> Placed:
@@ -82,7 +108,7 @@ def _place_beyond_limit(connection: Connection, node_id: int, configuration: Con
     base = read_configurations(connection, {first})[first]
     differing = {
         field: getattr(configuration, field)
-        for field in CONFIGURATION_FIELDS
+        for field in configuration.__struct_fields__
         if getattr(configuration, field) != getattr(base, field)
     }
     return Placed(first, differing)

@@ -1,12 +1,13 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and the age of its schema."""
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -16,7 +17,13 @@ from isems.storage import schema
 #: How long a writer waits for another process's transaction, a VACUUM or a backup included.
 BUSY_SECONDS = 60
 #: Any number will do, as long as every process asks for the same one.
-SCHEMA_LOCK = 0x15E35
+WRITE_LOCK = 0x15E35
+#: What a transaction begins with. A reader sees one moment of the data. There is one writer at a time, on PostgreSQL
+#: too: so counts and limits are exact, and no two batches wait for each other's rows for ever.
+BEGIN_READ = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
+BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
+#: Ids remembered in the process before the memory is emptied.
+MAX_REMEMBERED = 50_000
 
 
 class Database:
@@ -24,68 +31,101 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
-        #: Ids known to be committed; see `nodes` and `configurations`.
-        self.known_ids: dict[Any, Any] = {}
+        self.kind = self.url.get_backend_name()
+        self.is_sqlite = self.kind == "sqlite"
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        event.listen(self.engine, "begin", _begin)
+        #: Ids of committed rows by what they are known by; see `KnownIds`.
+        self.known_ids: dict[Any, int] = {}
         self._is_ready = False
 
     @property
     def place(self) -> str:
         """The database for messages: never with a password."""
-        return self.url.render_as_string(hide_password=True)
+        url = self.url.update_query_dict({"password": "***"}) if "password" in self.url.query else self.url
+        return url.render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection with one consistent view of the data."""
         self.make_ready()
-        with self._transaction("BEGIN") as connection:
+        with self._transaction(BEGIN_READ[self.kind]) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give a connection that holds the write lock; commits at the end, rolls back on an error."""
         self.make_ready()
-        try:
-            with self._transaction("BEGIN IMMEDIATE") as connection:
-                yield connection
-        except BaseException:
-            self.known_ids.clear()  # they may have been rolled back
-            raise
+        with self.write_any_version() as connection:
+            yield connection
 
     @contextmanager
     def write_any_version(self) -> Iterator[Connection]:
         """Give a connection with the write lock to a database of any version, for upgrades."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            self._lock_schema(connection)
+        new_ids: dict[Any, int] = {}
+        with self._transaction(BEGIN_WRITE[self.kind]) as connection:
+            connection.info["new_ids"] = new_ids
             yield connection
-
-    def _lock_schema(self, connection: Connection) -> None:
-        if not self.is_sqlite:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+        if len(self.known_ids) + len(new_ids) > MAX_REMEMBERED:
+            self.known_ids = {}
+        self.known_ids.update(new_ids)
 
     def make_ready(self) -> None:
-        """Create the tables in an empty database.
+        """Create the tables in an empty database; any other is left as it is.
 
         Raises SchemaOutdatedError for an older database: only `flask db upgrade` touches that.
         """
         if self._is_ready:
             return
-        with self._transaction("BEGIN") as connection:
+        with self._transaction(BEGIN_READ[self.kind]) as connection:
             version = read_version(connection)
         if version is None:
-            with self.write_any_version() as connection:
-                if read_version(connection) is None:
-                    if tables := inspect(connection).get_table_names():
-                        raise StorageError(f"{self.place} is no database of ISEMS: it holds the table {tables[0]}")
-                    create_schema(connection)
-            version = schema.HEAD
-        if version != schema.HEAD:
-            raise SchemaOutdatedError(
+            self._create()
+        elif version != schema.HEAD:
+            raise self._wrong_version(version)
+        if self.is_sqlite:
+            self._switch_to_wal()
+        self._is_ready = True
+
+    def _create(self) -> None:
+        with self.write_any_version() as connection:
+            if read_version(connection) is not None:
+                return  # another process was faster
+            if tables := inspect(connection).get_table_names():
+                raise StorageError(f"{self.place} is no database of ISEMS: it holds the table {tables[0]}")
+            create_schema(connection)
+
+    def _wrong_version(self, version: str) -> StorageError:
+        if version in older_versions():
+            return SchemaOutdatedError(
                 f"the database {self.place} is of version {version}, this program needs {schema.HEAD}: "
                 "run 'flask db upgrade'"
             )
-        self._is_ready = True
+        return StorageError(
+            f"the database {self.place} is of version {version}, which this program does not know: "
+            "it belongs to a newer program, or to another one"
+        )
+
+    def _switch_to_wal(self) -> None:
+        """Let readers and a writer work side by side; the file remembers it.
+
+        SQLite does not wait here for another process that writes, so this does.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.execute_alone("PRAGMA journal_mode = WAL")
+                return
+            except StorageError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.02)
+
+    def execute_alone(self, *statements: str) -> None:
+        """Run statements that SQLite refuses inside a transaction, on one connection."""
+        with self._transaction("") as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement).close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,6 +153,27 @@ def database_of(connection: Connection) -> Database:
     return database
 
 
+class KnownIds(NamedTuple):
+    """Ids of rows that this process has seen, in committed transactions or in this one."""
+
+    new: dict[Any, int]
+    committed: dict[Any, int]
+
+    def get(self, key: Any) -> int | None:
+        """Give the id, or None where the database must be asked."""
+        found = self.committed.get(key)
+        return self.new.get(key) if found is None else found
+
+    def remember(self, ids: Mapping[Any, int]) -> None:
+        """Remember these; they are forgotten if the transaction fails, since they may not exist then."""
+        self.new.update(ids)
+
+
+def known_ids(connection: Connection) -> KnownIds:
+    """Give the memory of a connection that writes."""
+    return KnownIds(connection.info["new_ids"], database_of(connection).known_ids)
+
+
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert:
     """Begin an INSERT that can be followed by ON CONFLICT; both databases spell it the same."""
     if database_of(connection).is_sqlite:
@@ -133,27 +194,35 @@ def create_schema(connection: Connection) -> None:
     connection.execute(schema.alembic_version.insert().values(version_num=schema.HEAD))
 
 
-def _sqlite_engine(url: str) -> Engine:
-    path = make_url(url).database
+def older_versions() -> set[str]:
+    """Give the versions from which there is a way to this program's."""
+    scripts = (Path(__file__).parent / "migrations" / "versions").glob("*_*.py")
+    return {script.name.partition("_")[0] for script in scripts} - {schema.HEAD}
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = url.database
     if path and path != ":memory:" and not Path(path).parent.is_dir():
         raise StorageError(f"the folder of the database {path} does not exist")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
-    for pragma in (
-        "auto_vacuum = INCREMENTAL",  # before the first table, or it has no effect
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = OFF",
-        "journal_size_limit = 16777216",
-    ):
+    connection.isolation_level = None  # transactions begin where `_begin` says
+    for pragma in ("synchronous = NORMAL", "foreign_keys = OFF", "journal_size_limit = 16777216"):
         connection.execute(f"PRAGMA {pragma}").close()
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        # Before the first table, or it has no effect; and only then, because it takes the write lock.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL").close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("isems_begin", "BEGIN"))
+def _postgres_engine(url: URL) -> Engine:
+    # Not the server's default: after waiting for the write lock, each statement must see what others wrote.
+    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+
+def _begin(connection: Connection) -> None:
+    if statement := connection.get_execution_options().get("isems_begin"):
+        connection.exec_driver_sql(statement).close()

@@ -27,7 +27,8 @@ def take_displaced(
     by_offset: dict[int, list[Measurement]] = {}
     for measurement, offset in displaced:
         by_offset.setdefault(offset, []).append(measurement)
-    for offset, sent in by_offset.items():
+    # The earliest run first: what precedes a later one without a gap is by then no other run's.
+    for offset, sent in sorted(by_offset.items(), key=lambda run: min(m.measured_at or 0 for m in run[1])):
         for row in _take_rows(connection, name, sent):
             time = (row.measured_at or 0) + offset
             taken.append(msgspec.structs.replace(row, measured_at=time, time_repaired=True))

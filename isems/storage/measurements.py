@@ -1,15 +1,22 @@
 """The measurements: stored once, whoever brings them and in whatever order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, text
 
 from isems.domain.measurement import Measurement
-from isems.storage.configurations import Placed, is_placeholder, place_configuration, read_configurations
+from isems.storage.configurations import (
+    Placed,
+    is_placeholder,
+    place_configuration,
+    place_configurations,
+    read_configurations,
+)
 from isems.storage.database import database_of
-from isems.storage.nodes import identify_nodes, note_configuration
-from isems.storage.rows import Row, decode, encode, encode_exactly, merge
+from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
+from isems.storage.rows import Row, decode, encode, encode_exactly, has_own_configuration, merge
 from isems.storage.schema import measurement as table
 
 COLUMNS = tuple(column.name for column in table.columns)
@@ -46,37 +53,49 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     more; a different one is a conflict and overwrites nothing. Every `measured_at` must be known.
     """
     inserted = Inserted(node_ids=identify_nodes(connection, dict.fromkeys(m.node for m in measurements), now))
-    rows, indices = _encode_batch(connection, measurements, inserted)
-    if not rows:
+    batch = _encode_batch(connection, measurements, inserted)
+    if not batch.rows:
         return inserted
-    inserted.stored = _insert_rows(connection, rows)
-    if inserted.stored < len(rows):
-        _compare_with_stored(connection, measurements, rows, indices, inserted)
-    _note_configurations(connection, measurements, inserted)
+    inserted.stored = _insert_rows(connection, batch.rows)
+    if inserted.stored < len(batch.rows):
+        _compare_with_stored(connection, measurements, batch, inserted)
+    if inserted.completed:
+        _note_configurations(connection, {row[0] for row in batch.rows})
+    elif inserted.stored and batch.telling:
+        _note_configurations(connection, select_reconfigured(connection, batch.telling))
     return inserted
 
 
-def _encode_batch(
-    connection: Connection, measurements: Sequence[Measurement], inserted: Inserted
-) -> tuple[list[Row], Sequence[int]]:
+class _Batch(NamedTuple):
+    rows: list[Row]
+    #: Of the measurement that each row was made from.
+    indices: Sequence[int]
+    #: Pairs of a node and a configuration that may pass for that node's.
+    telling: set[tuple[int, int]]
+
+
+def _encode_batch(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> _Batch:
     ids = inserted.node_ids
-    distinct = {id(m.configuration): (m.configuration, m.node) for m in measurements if m.node in ids}
-    # By identity: a batch's configurations are few shared objects, and hashing eight fields a line is dear.
-    placed = {key: place_configuration(connection, ids[name], conf) for key, (conf, name) in distinct.items()}
-    if len(ids) == len({m.node for m in measurements}) and not any(place.exact for place in placed.values()):
+    indices: Sequence[int] = range(len(measurements))
+    if len(ids) < len({m.node for m in measurements}):
+        inserted.beyond_limit = [index for index in indices if measurements[index].node not in ids]
+        indices = [index for index in indices if measurements[index].node in ids]
+        measurements = [measurements[index] for index in indices]
+    distinct = {id(m.configuration): (ids[m.node], m.configuration) for m in measurements}
+    placed = place_configurations(connection, distinct.values())
+    silent = {placed[key].configuration_id for key, (_, conf) in distinct.items() if is_placeholder(conf)}
+    if any(place.exact for place in placed.values()):
+        rows = [_encode_one(ids[m.node], placed[id(m.configuration)], m) for m in measurements]
+    else:
         config_ids = {key: place.configuration_id for key, place in placed.items()}
         rows = [encode(ids[m.node], config_ids[id(m.configuration)], m) for m in measurements]
-        return rows, range(len(rows))
-    inserted.beyond_limit = [index for index, m in enumerate(measurements) if m.node not in ids]
-    indices = [index for index, m in enumerate(measurements) if m.node in ids]
-    return [_encode_one(ids, placed, measurements[index]) for index in indices], indices
+    return _Batch(rows, indices, {pair for pair in {(row[0], row[2]) for row in rows} if pair[1] not in silent})
 
 
-def _encode_one(ids: dict[str, int], placed: dict[int, Placed], measurement: Measurement) -> Row:
-    place = placed[id(measurement.configuration)]
+def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
     if not place.exact:
-        return encode(ids[measurement.node], place.configuration_id, measurement)
-    return encode_exactly(ids[measurement.node], place.configuration_id, measurement, place.exact)
+        return encode(node_id, place.configuration_id, measurement)
+    return encode_exactly(node_id, place.configuration_id, measurement, place.exact)
 
 
 def _insert_rows(connection: Connection, rows: list[Row]) -> int:
@@ -90,43 +109,40 @@ def _insert_rows(connection: Connection, rows: list[Row]) -> int:
 def _compare_with_stored(
     connection: Connection,
     measurements: Sequence[Measurement],
-    rows: list[Row],
-    indices: Sequence[int],
+    batch: _Batch,
     inserted: Inserted,
 ) -> None:
     """Sort out the rows that were not inserted: each is equal to what is stored, completes it, or conflicts."""
-    stored = _select_stored(connection, rows)
+    stored = _select_stored(connection, batch.rows)
     equal = 0
-    for index, row in zip(indices, rows, strict=True):
+    for index, row in zip(batch.indices, batch.rows, strict=True):
         known = stored[row[:2]]
         if known[2:13] == row[2:13] and known[14] == row[14]:
             equal += 1
             continue
-        united = _unite(connection, measurements[index], known)
+        older = _decode_row(connection, measurements[index].node, known)
+        united = merge(older, measurements[index])
         if united is None:
             inserted.conflicts.append(index)
-        elif united[2:] == known[2:]:
+        elif united == older:
             inserted.duplicate += 1
         else:
-            _update_row(connection, united)
-            stored[row[:2]] = united
+            stored[row[:2]] = _complete(connection, known[0], united)
             inserted.completed += 1
     inserted.duplicate += equal - inserted.stored
 
 
-def _unite(connection: Connection, measurement: Measurement, known: Row) -> Row | None:
-    configuration = read_configurations(connection, {known[2]})[known[2]]
-    united = merge(decode(measurement.node, configuration, known), measurement)
-    if united is None:
-        return None
-    place = place_configuration(connection, known[0], united.configuration)
-    return encode_exactly(known[0], place.configuration_id, united, place.exact)
+def _decode_row(connection: Connection, name: str, row: Row) -> Measurement:
+    return decode_rows(connection, name, [row])[0]
 
 
-def _update_row(connection: Connection, row: Row) -> None:
+def _complete(connection: Connection, node_id: int, united: Measurement) -> Row:
+    place = place_configuration(connection, node_id, united.configuration)
+    row = encode_exactly(node_id, place.configuration_id, united, place.exact)
     values = dict(zip(COLUMNS, row, strict=True))
     key = (table.c.node_id == values.pop("node_id"), table.c.measured_at == values.pop("measured_at"))
     connection.execute(table.update().where(*key).values(values))
+    return row
 
 
 def _select_stored(connection: Connection, rows: list[Row]) -> dict[tuple[int, int], Row]:
@@ -162,34 +178,20 @@ def select_times(connection: Connection, node_id: int, times: list[int]) -> list
     return rows
 
 
-def _note_configurations(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> None:
-    """Let a node's newest record, if it is this batch's and no placeholder, tell the node's configuration."""
-    if not inserted.stored and not inserted.completed:
-        return
-    newest: dict[str, Measurement] = {}
-    for measurement in measurements:
-        if is_placeholder(measurement.configuration) or measurement.node not in inserted.node_ids:
-            continue
-        known = newest.get(measurement.node)
-        if known is None or (measurement.measured_at or 0) > (known.measured_at or 0):
-            newest[measurement.node] = measurement
-    for name, measurement in newest.items():
-        node_id = inserted.node_ids[name]
-        if _is_newest(connection, node_id, measurement.measured_at or 0):
-            place = place_configuration(connection, node_id, measurement.configuration)
-            if not place.exact:
-                note_configuration(connection, node_id, place.configuration_id)
+#: CROSS JOIN fixes the order: from the node's newest row back to the first that tells a configuration.
+_NEWEST_CONFIGURATION = text(
+    "SELECT m.configuration_id, m.exact FROM measurement m CROSS JOIN configuration c"
+    " WHERE m.node_id = :node AND c.id = m.configuration_id AND NOT c.is_placeholder"
+    " ORDER BY m.measured_at DESC LIMIT 1"
+)
 
 
-def _is_newest(connection: Connection, node_id: int, measured_at: int) -> bool:
-    newest = connection.execute(
-        text(
-            "SELECT m.measured_at FROM measurement m JOIN configuration c ON c.id = m.configuration_id"
-            " WHERE m.node_id = :node AND m.measured_at > :time AND NOT c.is_placeholder LIMIT 1"
-        ),
-        {"node": node_id, "time": measured_at},
-    )
-    return newest.first() is None
+def _note_configurations(connection: Connection, node_ids: Iterable[int]) -> None:
+    """Note for each of these nodes the configuration of its newest row that tells one."""
+    for node_id in node_ids:
+        newest = connection.execute(_NEWEST_CONFIGURATION, {"node": node_id}).first()
+        if newest is not None and not has_own_configuration(newest.exact):
+            note_configuration(connection, node_id, newest.configuration_id)
 
 
 def decode_rows(connection: Connection, name: str, rows: Sequence[Row]) -> list[Measurement]:

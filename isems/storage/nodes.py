@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from sqlalchemy import Connection, func, or_, select, update
 
-from isems.storage.database import database_of, insert_into
+from isems.storage.database import database_of, insert_into, known_ids
 from isems.storage.schema import node
 
 #: A sender that makes up names cannot fill the disk with them; 2 million ids fit the old API's `id`.
@@ -17,15 +18,17 @@ CHUNK = 500
 
 def identify_nodes(connection: Connection, names: Iterable[str], now: int) -> dict[str, int]:
     """Give the id of each name, a new one for a new name; names beyond MAX_NODES are left out."""
-    known = database_of(connection).known_ids.setdefault("node", {})
-    missing = [name for name in names if name not in known]
+    known = known_ids(connection)
+    ids = {name: known.get(name) for name in names}
+    missing = [name for name, found in ids.items() if found is None]
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
-        known.update(_select_ids(connection, chunk))
-        new = [name for name in chunk if name not in known]
-        if new:
-            known.update(_insert_nodes(connection, new, now))
-    return {name: known[name] for name in names if name in known}
+        found = _select_ids(connection, chunk)
+        if new := [name for name in chunk if name not in found]:
+            found |= _insert_nodes(connection, new, now)
+        known.remember(found)
+        ids |= found
+    return {name: node_id for name, node_id in ids.items() if node_id is not None}
 
 
 def _select_ids(connection: Connection, names: list[str]) -> dict[str, int]:
@@ -47,6 +50,27 @@ def find_node(connection: Connection, name: str) -> int | None:
     """Give the id of a name, or None where no node has it."""
     found: int | None = connection.execute(select(node.c.id).where(node.c.name == name)).scalar()
     return found
+
+
+#: Of pairs of a node and a configuration, the nodes whose noted one is another.
+SQLITE_OTHER = (
+    "SELECT DISTINCT n.id FROM json_each(?) pair CROSS JOIN node n ON n.id = json_extract(pair.value, '$[0]')"
+    " WHERE n.configuration_id IS NOT json_extract(pair.value, '$[1]')"
+)
+POSTGRES_OTHER = (
+    "SELECT DISTINCT n.id FROM unnest(%s::integer[], %s::integer[]) pair(node_id, configuration_id)"
+    " JOIN node n ON n.id = pair.node_id WHERE n.configuration_id IS DISTINCT FROM pair.configuration_id"
+)
+
+
+def select_reconfigured(connection: Connection, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """Give the nodes that are paired with a configuration which is not the noted one; one statement for all."""
+    node_ids, configuration_ids = zip(*pairs, strict=True)
+    if database_of(connection).is_sqlite:
+        text = msgspec.json.encode(list(zip(node_ids, configuration_ids, strict=True))).decode()
+        return list(connection.exec_driver_sql(SQLITE_OTHER, (text,)).scalars())
+    found = connection.exec_driver_sql(POSTGRES_OTHER, (list(node_ids), list(configuration_ids)))
+    return list(found.scalars())
 
 
 def note_delivery(connection: Connection, node_id: int, now: int) -> None:

@@ -158,11 +158,18 @@ def _restore(measurement: Measurement, text: str) -> Measurement:
     exact: dict[str, Any] = msgspec.json.decode(text)
     if "status" in exact:
         exact["status"] = int(exact["status"], 16)
-    of_configuration = {field: exact.pop(field) for field in CONFIGURATION_FIELDS if field in exact}
+    if "dialect" in exact:
+        exact["dialect"] = Dialect(exact["dialect"])
+    of_configuration = {field: exact.pop(field) for field in Configuration.__struct_fields__ if field in exact}
     if of_configuration:
         configuration = msgspec.structs.replace(measurement.configuration, **of_configuration)
         measurement = msgspec.structs.replace(measurement, configuration=configuration)
     return msgspec.structs.replace(measurement, **exact)
+
+
+def has_own_configuration(text: str | None) -> bool:
+    """Tell whether a row's last column says that its configuration is another than the one it refers to."""
+    return text is not None and not msgspec.json.decode(text).keys().isdisjoint(Configuration.__struct_fields__)
 
 
 def merge(older: Measurement, newer: Measurement) -> Measurement | None:

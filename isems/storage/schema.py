@@ -14,11 +14,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
+
+from isems.storage.text import PlainText
 
 #: The newest migration; `storage.database` compares it with the database's own.
 HEAD = "5f0c1d8e7a21"
@@ -28,8 +31,12 @@ metadata = MetaData()
 #: SQLite knows one kind of integer, and only a plain INTEGER key is the row's own.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
+#: As Alembic makes it.
 alembic_version = Table(
-    "alembic_version", metadata, Column("version_num", String(32), primary_key=True, nullable=False)
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
 node = Table(
@@ -42,6 +49,7 @@ node = Table(
     Column("first_seen_at", BigInteger, nullable=False),
     #: Receipt of the newest new record that came live; written at most once an hour.
     Column("delivered_at", BigInteger),
+    sqlite_autoincrement=True,  # or the number of a deleted node would be given to the next
 )
 
 configuration = Table(
@@ -92,20 +100,20 @@ rejected = Table(
     Column("id", _Id, primary_key=True),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("source", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("node", Text),
+    Column("address", PlainText, nullable=False),
+    Column("node", PlainText),
     #: The node, else the address: whom the limit counts for.
-    Column("origin", Text, nullable=False),
+    Column("origin", PlainText, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", PlainText, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("times", BigInteger, nullable=False),
     Column("first_at", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
     #: Kept outside the limits: what an upgrade could not carry over.
     Column("is_permanent", Boolean, nullable=False),
-    Index("rejected_by_origin", "origin", "last_at"),
-    Index("rejected_by_age", "last_at"),
+    Index("rejected_by_origin", "is_permanent", "origin", "last_at"),
+    Index("rejected_by_age", "is_permanent", "last_at"),
 )
 
 rejected_dropped = Table(
@@ -120,12 +128,12 @@ undecided = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("source", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    Column("address", PlainText, nullable=False),
     #: A log that grew replaces its shorter self; other payloads are each their own.
     Column("log_key", LargeBinary, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Column("format_hint", Text),
-    Column("node_hint", Text),
+    Column("format_hint", PlainText),
+    Column("node_hint", PlainText),
     Column("received_at", BigInteger, nullable=False),
     Column("sender_time", BigInteger),
     Column("is_live", Boolean, nullable=False),
@@ -151,18 +159,18 @@ clock_run = Table(
 poll_target = Table(
     "poll_target",
     metadata,
-    Column("address", Text, primary_key=True),
-    Column("path", Text),
-    Column("etag", Text),
-    Column("last_modified", Text),
+    Column("address", PlainText, primary_key=True),
+    Column("path", PlainText),
+    Column("etag", PlainText),
+    Column("last_modified", PlainText),
     Column("first_line", LargeBinary),
     Column("last_line", LargeBinary),
     Column("has_archive", Boolean, nullable=False),
-    Column("archive_etag", Text),
+    Column("archive_etag", PlainText),
     Column("polled_at", BigInteger),
     Column("answered_at", BigInteger),
     Column("due_at", BigInteger),
-    Column("error", Text),
+    Column("error", PlainText),
 )
 
 source_state = Table(

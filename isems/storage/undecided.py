@@ -27,10 +27,14 @@ def insert_undecided(connection: Connection, payload: Payload, received: Uptime,
 
     Raises StorageError when there is no room: then the source must not take more in.
     """
-    key = _log_key(payload)
-    is_same = (table.c.source == payload.source.value, table.c.address == payload.address, table.c.log_key == key)
-    replaced = connection.execute(select(func.length(table.c.data)).where(*is_same)).scalar() or 0
-    if count_bytes(connection) - replaced + len(payload.data) > max_bytes:
+    key = _log_key(payload, received)
+    kept = _select_data(connection, payload, key)
+    if kept is not None and kept.startswith(payload.data):
+        return  # nothing new, and the first receipt is the nearer to the newest record
+    if kept is not None and not payload.data.startswith(kept):
+        key = _digest(payload.data)  # begins like the one kept, but is no continuation of it
+        kept = _select_data(connection, payload, key)
+    if count_bytes(connection) - len(kept or b"") + len(payload.data) > max_bytes:
         raise StorageError(
             f"{max_bytes} bytes of input wait for this machine's clock to be right, no more fits: set the clock"
         )
@@ -83,7 +87,20 @@ def delete_undecided(connection: Connection, undecided_id: int) -> None:
     connection.execute(delete(table).where(table.c.id == undecided_id))
 
 
-def _log_key(payload: Payload) -> bytes:
-    """The same for a log and its grown self: its first line. Anything pushed is only equal to itself."""
-    identity = payload.data.partition(b"\n")[0] if payload.source is Source.POLL else payload.data
+def _select_data(connection: Connection, payload: Payload, key: bytes) -> bytes | None:
+    is_same = (table.c.source == payload.source.value, table.c.address == payload.address, table.c.log_key == key)
+    data: bytes | None = connection.execute(select(table.c.data).where(*is_same)).scalar()
+    return data
+
+
+def _log_key(payload: Payload, received: Uptime) -> bytes:
+    """The same for a log and its grown self: its first line. What is delivered once is only equal to itself."""
+    if payload.source is Source.POLL:
+        return _digest(payload.data.partition(b"\n")[0])
+    if payload.source is Source.IMPORT:
+        return _digest(payload.data)
+    return _digest(payload.data + f"\n{received.boot} {received.seconds}".encode())
+
+
+def _digest(identity: bytes) -> bytes:
     return blake2b(identity, digest_size=16).digest()

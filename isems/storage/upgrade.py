@@ -16,8 +16,11 @@ def upgrade_database(database: Database) -> tuple[str | None, str]:
     """
     with database.write_any_version() as connection:
         before = read_version(connection)
-        if before is not None and before != schema.HEAD:
+        is_older = before not in (None, schema.HEAD)
+        if is_older:
             run_migrations(connection, schema.HEAD)
+    if is_older and database.is_sqlite:
+        database.execute_alone("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")  # as a new file has it
     database.make_ready()
     return before, schema.HEAD
 

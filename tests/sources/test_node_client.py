@@ -12,10 +12,9 @@ import pytest
 
 from isems.errors import ConfigError, SourceError
 from isems.sources.archive import unpack_archive
+from isems.sources.http_answer import Limits, NodeAnswer
 from isems.sources.node_client import (
-    Limits,
     NodeAddress,
-    NodeAnswer,
     fetch,
     looks_like_csv,
     parse_node_url,

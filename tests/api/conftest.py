@@ -1,0 +1,37 @@
+"""The application over a database, as most tests want it."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from isems.api.app import create_app
+from isems.config import Config
+from isems.storage.database import Database
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database, of each kind."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def lite(sqlite_url: str) -> Iterator[Database]:
+    """An empty SQLite database, where the kind makes no difference."""
+    database = Database(sqlite_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def app(lite: Database) -> Flask:
+    return create_app(Config(database_url="unused"), lite)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -1,0 +1,149 @@
+"""Nodes are called what their owners like: every name leads to its node, over both servers."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from isems.api.app import create_app
+from isems.api.server import web_server
+from isems.config import Config
+from isems.storage.database import Database
+from tests.api.stored import line, store
+
+NAMES = [
+    *("Elektra-Dach", "a/b", "/a", "a/", "a//b", "//", "two words", " lead", "trail ", "50%", "100%25", "a%20b"),
+    *(
+        "%2F",
+        "Gartenhaus-Süd",
+        "шлюз",
+        "☀",
+        "a?b",
+        "?",
+        "a#b",
+        "#",
+        "a;b",
+        ";",
+        "a&b=c",
+        "a+b",
+        "..",
+        ".",
+        "../..",
+        "a/../b",
+    ),
+    *(
+        "latest",
+        "a/latest",
+        "latest/latest",
+        "/latest",
+        "api",
+        "measurements",
+        "x/measurements/y",
+        'quo"te',
+        "<b>",
+        "a\\b",
+    ),
+    *("null", "[::1]", "http://[", "a@b:80", "~", "ä" * 127),
+]
+#: What a request line cannot hold as it is.
+IMPOSSIBLE_RAW = set('?# "<>\\')
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
+        """A test's requests are no news."""
+
+
+def serve_waitress(app: Flask) -> AbstractContextManager[int]:
+    return web_server(app, Config(database_url="unused", port=0))
+
+
+@contextmanager
+def serve_werkzeug(app: Flask) -> Iterator[int]:
+    server = make_server("127.0.0.1", 0, app, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('names') / 'isems.db'}")
+    result = store(database, [line(name) for name in NAMES])
+    assert (result.stored, result.rejected) == (len(NAMES), 0)
+    yield create_app(Config(database_url="unused"), database)
+    database.close()
+
+
+Server = Callable[[Flask], AbstractContextManager[int]]
+
+
+@pytest.fixture(scope="module", params=[serve_waitress, serve_werkzeug], ids=["isems serve", "flask run"])
+def port(app: Flask, request: pytest.FixtureRequest) -> Iterator[int]:
+    server: Server = request.param
+    with server(app) as port:
+        yield port
+
+
+def ask(port: int, target: bytes) -> tuple[int, list[str]]:
+    """Ask for exactly these bytes; give the status and the names of the nodes in the answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+    if response.status != 200:
+        return response.status, []
+    return response.status, [one["nodeId"] for one in json.loads(body)["measurements"]]
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_every_name_finds_its_node_percent_encoded(port: int, prefix: str) -> None:
+    found = {name: ask(port, f"{prefix}/measurements/{quote(name, safe='')}/latest".encode()) for name in NAMES}
+    assert found == {name: (200, [name]) for name in NAMES}
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_slashes_may_be_left_as_they_are(port: int, prefix: str) -> None:
+    found = {name: ask(port, f"{prefix}/measurements/{quote(name, safe='/')}/latest".encode()) for name in NAMES}
+    assert found == {name: (200, [name]) for name in NAMES}
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_a_name_that_a_request_line_can_hold_finds_its_node_raw(port: int, prefix: str) -> None:
+    # What is also another name, percent-encoded, means that one.
+    names = [name for name in NAMES if not IMPOSSIBLE_RAW & set(name) and name not in ("%2F", "100%25")]
+    assert {"50%", "a%20b", "a/b", "Gartenhaus-Süd", ".."} <= set(names)
+    found = {name: ask(port, f"{prefix}/measurements/{name}/latest".encode()) for name in names}
+    assert found == {name: (200, [name]) for name in names}
+
+
+def test_raw_names_that_are_another_name_encoded_find_themselves_where_that_other_is_not_known(port: int) -> None:
+    assert ask(port, b"/measurements/100%25/latest") == (200, ["100%25"])
+    assert ask(port, b"/measurements/%2F/latest")[0] in (200, 404)
+
+
+@pytest.mark.parametrize("target", [b"/measurements//latest", b"/measurements/latest/", b"/measurements", b"/nothing"])
+def test_paths_without_a_name_are_not_found(port: int, target: bytes) -> None:
+    assert ask(port, target)[0] == 404
+
+
+@pytest.mark.parametrize("target", [b"//[", b"/measurements/%/latest", b"//x/../.."])
+def test_an_odd_target_is_the_clients_mistake_never_ours(port: int, target: bytes) -> None:
+    assert 400 <= ask(port, target)[0] < 500
+
+
+def test_an_absolute_target_is_understood(port: int) -> None:
+    assert ask(port, b"http://localhost/measurements/Elektra-Dach/latest?x=1") == (200, ["Elektra-Dach"])

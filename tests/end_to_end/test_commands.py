@@ -1,0 +1,148 @@
+"""The commands as cron, systemd and people start them: processes of their own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from isems.storage.database import Database
+from isems.storage.newest import count_measurements
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+FLASK = [sys.executable, "-m", "flask"]
+ISEMS = [sys.executable, "-m", "isems"]
+
+
+def run(command: list[str], cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def make_predecessors(url: str, rows: int) -> None:
+    """A database as the archived program left it."""
+    database = Database(url)
+    with database.write_any_version() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('ef784e202371')")
+        connection.exec_driver_sql(
+            'CREATE TABLE measurement (id INTEGER PRIMARY KEY, "nodeId" VARCHAR, status INTEGER)'
+        )
+        for number in range(rows):
+            connection.exec_driver_sql(f"INSERT INTO measurement VALUES ({number}, 'Dach', 768)")
+    database.close()
+
+
+def rows_of(url: str) -> list[tuple[object, ...]]:
+    database = Database(url)
+    with database.write_any_version() as connection:
+        rows = [tuple(row) for row in connection.exec_driver_sql("SELECT * FROM measurement ORDER BY id")]
+        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    database.close()
+    return [(version,), *rows]
+
+
+def test_flask_db_upgrade_creates_and_then_leaves_alone(database_url: str) -> None:
+    first, second = (run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url) for _ in range(2))
+    assert (first.returncode, first.stderr) == (second.returncode, second.stderr) == (0, "")
+    assert first.stdout.endswith(" was created.\n")
+    assert second.stdout.endswith(" is up to date.\n")
+    database = Database(database_url)
+    with database.read() as connection:
+        assert count_measurements(connection) == 0
+    database.close()
+
+
+def test_flask_db_upgrade_refuses_what_it_would_lose_and_touches_nothing(database_url: str) -> None:
+    make_predecessors(database_url, rows=3)
+    before = rows_of(database_url)
+    done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "3 measurements" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert rows_of(database_url) == before
+
+
+def test_flask_db_upgrade_brings_an_older_empty_database_up(database_url: str) -> None:
+    make_predecessors(database_url, rows=0)
+    done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "was upgraded from version ef784e202371 to" in done.stdout
+
+
+WRONG = {"ISEMS_POLL_INTERVAL": "soon"}
+SENTENCE = "Error: ISEMS_POLL_INTERVAL is 'soon', expected a duration from 10s to 86400s, such as 90s, 15m or 1h\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*FLASK, "update-data"],
+        [*ISEMS, "serve"],
+        [str(SCRIPTS / "isems"), "db", "upgrade"],
+    ],
+    ids=lambda command: " ".join(Path(part).name for part in command),
+)
+def test_a_wrong_setting_ends_every_command_with_code_2_and_one_line(command: list[str], tmp_path: Path) -> None:
+    if not Path(command[0]).exists():
+        pytest.skip("isems is not installed here: requirements only")
+    done = run(command, DATABASE_URL=f"sqlite:///{tmp_path / 'isems.db'}", **WRONG)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", SENTENCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["run", "--port", "0"], ["update-data"], ["db", "upgrade"]], ids=" ".join)
+def test_it_does_so_from_any_folder_too(arguments: list[str], tmp_path: Path) -> None:
+    done = run([*FLASK, *arguments], cwd=tmp_path, FLASK_APP=str(ROOT / "app.py"), **WRONG)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", SENTENCE)
+
+
+def test_flask_commands_work_from_any_folder(tmp_path: Path) -> None:
+    done = run(
+        [*FLASK, "db", "upgrade"],
+        cwd=tmp_path,
+        FLASK_APP=str(ROOT / "app.py"),
+        DATABASE_URL=f"sqlite:///{tmp_path / 'isems.db'}",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "isems.db").is_file()
+
+
+def test_a_password_is_in_no_message(tmp_path: Path) -> None:
+    url = f"postgresql://isems:geheim@/isems?host={tmp_path}&connect_timeout=2"
+    done = run([*FLASK, "db", "upgrade"], DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the database postgresql+psycopg://isems:***@")
+    assert "geheim" not in done.stderr + done.stdout
+
+
+def test_isems_and_python_m_isems_are_the_same() -> None:
+    script = SCRIPTS / "isems"
+    if not script.exists():
+        pytest.skip("isems is not installed here: requirements only")
+    assert run([str(script), "--help"]).stdout == run([*ISEMS, "--help"]).stdout
+
+
+@pytest.mark.parametrize("arguments", [["simulate", "--nodes", "none"], ["--colour"], ["launch"]], ids=" ".join)
+def test_wrong_usage_is_one_line_and_code_2(arguments: list[str]) -> None:
+    done = run([*ISEMS, *arguments])
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("Error: ")
+
+
+def test_the_help_can_be_cut_off() -> None:
+    command = f"'{sys.executable}' -m isems --help | head -n 1"
+    done = run(["sh", "-c", command])
+    assert (done.stdout, done.stderr) == ("Usage: isems [OPTIONS] COMMAND [ARGS]...\n", "")
+
+
+def test_an_old_python_is_told_so_in_words() -> None:
+    program = "import sys; sys.version_info = (3, 9, 2); sys.version = '3.9.2 (default)'; import app"
+    done = run([sys.executable, "-c", program])
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "needs Python 3.11 or newer; this is 3.9.2" in done.stderr

@@ -1,0 +1,322 @@
+"""The settings: every variable, every way to get it wrong, and no secret ever shown."""
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from sqlalchemy import make_url
+
+from isems import config as config_module
+from isems.config import CHECKOUT, Config, sqlite_url
+from isems.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def read(**environment: str) -> Config:
+    return Config.from_environment(environment)
+
+
+def refusal(**environment: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(**environment)
+    return str(caught.value)
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    config = read()
+    assert make_url(config.database_url).database == str(CHECKOUT / "isems.db")
+    assert msgspec.structs.asdict(config) == {
+        "database_url": config.database_url,
+        "router_ips": (),
+        "mqtt_server": None,
+        "hide_inactive_after_days": 30,
+        "sentry_dsn": None,
+        "is_development": False,
+        "host": "127.0.0.1",
+        "port": 5000,
+        "poll_interval": 900,
+        "poll_concurrency": 64,
+        "poll_deadline": 30,
+        "timezone": ZoneInfo("Europe/Berlin"),
+        "is_clock_trusted": False,
+        "log_level": "INFO",
+    }
+
+
+def test_the_struct_and_an_empty_environment_have_the_same_defaults() -> None:
+    config = read()
+    assert config == Config(database_url=config.database_url)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("ISEMS_ROUTER_IPS", "10.0.0.1", "router_ips", ("10.0.0.1",)),
+        ("MQTT_SERVER", "broker", "mqtt_server", "broker"),
+        ("MQTT_SERVER", "broker:1884", "mqtt_server", "broker:1884"),
+        ("MQTT_SERVER", "[fd00::1]:1883", "mqtt_server", "[fd00::1]:1883"),
+        ("MQTT_SERVER", "mqtts://u:p/@ss@broker:8883", "mqtt_server", "mqtts://u:p/@ss@broker:8883"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "7", "hide_inactive_after_days", 7.0),
+        ("HIDE_INACTIVE_AFTER_DAYS", "0.5", "hide_inactive_after_days", 0.5),
+        ("SENTRY_DSN", "https://k@sentry.example/1", "sentry_dsn", "https://k@sentry.example/1"),
+        ("SENTRY_DSN", "http://k:s@127.0.0.1:9000/under/12", "sentry_dsn", "http://k:s@127.0.0.1:9000/under/12"),
+        ("FLASK_ENV", "development", "is_development", True),
+        ("FLASK_ENV", "production", "is_development", False),
+        ("ISEMS_HOST", "::1", "host", "::1"),
+        ("ISEMS_PORT", "65535", "port", 65535),
+        ("ISEMS_PORT", "0", "port", 0),
+        ("ISEMS_POLL_INTERVAL", "90", "poll_interval", 90),
+        ("ISEMS_POLL_INTERVAL", "90s", "poll_interval", 90),
+        ("ISEMS_POLL_INTERVAL", "1.5 m", "poll_interval", 90),
+        ("ISEMS_POLL_INTERVAL", "1d", "poll_interval", 86_400),
+        ("ISEMS_POLL_CONCURRENCY", "400", "poll_concurrency", 400),
+        ("ISEMS_POLL_DEADLINE", "1m", "poll_deadline", 60),
+        ("ISEMS_TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
+        ("ISEMS_CLOCK_TRUSTED", "Yes", "is_clock_trusted", True),
+        ("ISEMS_CLOCK_TRUSTED", "0", "is_clock_trusted", False),
+        ("ISEMS_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ],
+)
+def test_every_variable_reaches_its_setting(name: str, text: str, field: str, value: object) -> None:
+    assert getattr(read(**{name: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "isems.db"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite://host/isems.db"),
+        ("DATABASE_URL", "sqlite:///file:isems.db?uri=true"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///isems.db"),
+        ("DATABASE_URL", "sqlite:////no/such/folder/isems.db"),
+        ("DATABASE_URL", "sqlite:////"),
+        ("DATABASE_URL", "mysql://127.0.0.1/isems"),
+        ("DATABASE_URL", "postgresql+asyncpg://127.0.0.1/isems"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:port/isems"),
+        ("MQTT_SERVER", "http://broker"),
+        ("MQTT_SERVER", "broker:port"),
+        ("MQTT_SERVER", "two words"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "0"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "-1"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "nan"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "inf"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "1_0"),
+        ("HIDE_INACTIVE_AFTER_DAYS", "a month"),
+        ("SENTRY_DSN", "sentry.example"),
+        ("SENTRY_DSN", "https://sentry.example/1"),
+        ("SENTRY_DSN", "https://key@sentry.example/project"),
+        ("SENTRY_DSN", "https://key@sentry.example:port/1"),
+        ("ISEMS_PORT", "-1"),
+        ("ISEMS_PORT", "65536"),
+        ("ISEMS_PORT", "0000000000099999"),
+        ("ISEMS_PORT", "５０００"),
+        ("ISEMS_PORT", "http"),
+        ("ISEMS_POLL_INTERVAL", "0"),
+        ("ISEMS_POLL_INTERVAL", "9s"),
+        ("ISEMS_POLL_INTERVAL", "15 minutes"),
+        ("ISEMS_POLL_INTERVAL", "9" * 400),
+        ("ISEMS_POLL_CONCURRENCY", "0"),
+        ("ISEMS_POLL_CONCURRENCY", "many"),
+        ("ISEMS_POLL_DEADLINE", "0s"),
+        ("ISEMS_TIMEZONE", "Europe/Nowhere"),
+        ("ISEMS_TIMEZONE", "Europe"),
+        ("ISEMS_TIMEZONE", "../../etc/passwd"),
+        ("ISEMS_TIMEZONE", "zone.tab"),
+        ("ISEMS_CLOCK_TRUSTED", "perhaps"),
+        ("ISEMS_LOG_LEVEL", "chatty"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_name_value_and_expectation_in_one_line(name: str, text: str) -> None:
+    sentence = refusal(**{name: text})
+    assert sentence.startswith(f"{name} is ")
+    assert ", expected " in sentence
+    assert "\n" not in sentence
+    hides = name == "SENTRY_DSN" or ("://" in text and not text.startswith("sqlite"))
+    # Cut at 200 characters: a value of any length must not fill the screen.
+    assert hides or repr(text)[:200] in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "mysql://isems:geheim@127.0.0.1/isems"),
+        ("DATABASE_URL", "mysql://isems:ge/heim@127.0.0.1/isems"),
+        ("DATABASE_URL", "postgresql://isems:geheim@127.0.0.1:port/isems"),
+        ("DATABASE_URL", "postgresql://isems:geheim"),
+        ("DATABASE_URL", "isems:geheim@127.0.0.1/isems"),
+        ("DATABASE_URL", "oracle://127.0.0.1/isems?password=geheim"),
+        ("MQTT_SERVER", "http://isems:geheim@broker"),
+        ("MQTT_SERVER", "isems:geheim@broker:port"),
+        ("SENTRY_DSN", "https://geheim@sentry.example/project"),
+        ("SENTRY_DSN", "geheim"),
+    ],
+)
+def test_a_refused_secret_is_not_shown(name: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(text, encoding="utf-8")
+    for sentence in (refusal(**{name: text}), refusal(**{f"{name}_FILE": str(file)})):
+        assert name in sentence
+        assert "heim" not in sentence
+
+
+def test_the_cause_of_a_refusal_is_not_kept_beside_it() -> None:
+    # A traceback in somebody's log would show it with the value.
+    with pytest.raises(ConfigError) as caught:
+        read(DATABASE_URL="postgresql://isems:geheim@127.0.0.1:port/isems")
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+def test_a_blank_variable_is_as_good_as_none(text: str) -> None:
+    names = names_read()
+    assert read(**dict.fromkeys(names, text)) == read()
+
+
+def test_blanks_around_addresses_are_ignored() -> None:
+    """Defect 23: a blank after the comma made `%20b` of the second host."""
+    assert read(ISEMS_ROUTER_IPS="a, b").router_ips == ("a", "b")
+    assert read(ISEMS_ROUTER_IPS=" , a ,,b\n c,a, ").router_ips == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_every_usual_spelling_of_postgresql_is_understood(scheme: str) -> None:
+    config = read(DATABASE_URL=f"{scheme}://isems:ge%2Fheim@db:5433/isems?sslmode=require")
+    assert config.database_url == "postgresql+psycopg://isems:ge%2Fheim@db:5433/isems?sslmode=require"
+
+
+def test_a_socket_in_the_query_of_a_postgresql_url_survives() -> None:
+    url = make_url(read(DATABASE_URL="postgresql://isems@/isems?host=%2Frun%2Fpg").database_url)
+    assert url.query == {"host": "/run/pg"}
+    assert (url.username, url.database) == ("isems", "isems")
+
+
+def test_a_password_in_the_query_goes_where_messages_leave_it_out() -> None:
+    url = make_url(read(DATABASE_URL="postgresql://isems@db/isems?password=ge/heim&sslmode=require").database_url)
+    assert url.password == "ge/heim"
+    assert "heim" not in url.render_as_string(hide_password=True)
+    assert url.query == {"sslmode": "require"}
+
+
+def test_postgresql_without_its_driver_is_a_matter_of_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_module, "find_spec", lambda _: None)
+    assert "psycopg" in refusal(DATABASE_URL="postgresql://db/isems")
+
+
+def test_a_relative_path_starts_in_the_checkout_wherever_we_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read(DATABASE_URL="sqlite:///here.db").database_url == f"sqlite:///{ROOT / 'here.db'}"
+
+
+def test_a_relative_path_starts_in_the_current_folder_where_there_is_no_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_module, "CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.chdir(tmp_path)
+    assert read(DATABASE_URL="sqlite:///here.db").database_url == f"sqlite:///{tmp_path / 'here.db'}"
+
+
+@pytest.mark.parametrize("name", ["isems.db", "with blank.db", "100%.db", "ü.db", "a%41?b#.db"])
+def test_an_absolute_path_is_kept_as_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert make_url(read(DATABASE_URL=sqlite_url(path)).database_url).database == str(path)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MQTT_SERVER", "SENTRY_DSN", "ISEMS_ROUTER_IPS", "ISEMS_PORT"])
+def test_a_file_can_hold_the_value(name: str, tmp_path: Path) -> None:
+    values = {
+        "DATABASE_URL": "postgresql://isems:geheim@db/isems",
+        "MQTT_SERVER": "mqtt://isems:geheim@broker",
+        "SENTRY_DSN": "https://key@sentry.example/1",
+        "ISEMS_ROUTER_IPS": "a\nb",
+        "ISEMS_PORT": "8080",
+    }
+    file = tmp_path / "value"
+    file.write_text(f"  {values[name]}\n", encoding="utf-8")
+    assert read(**{f"{name}_FILE": str(file)}) == read(**{name: values[name]})
+
+
+def test_the_variable_itself_wins_over_its_file(tmp_path: Path) -> None:
+    assert read(ISEMS_PORT="1", ISEMS_PORT_FILE=str(tmp_path / "missing")).port == 1
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "missing", tmp_path, binary):
+        assert refusal(SENTRY_DSN_FILE=str(path)).startswith(f"SENTRY_DSN_FILE is {str(path)!r}, expected ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_source"),
+    [
+        ({}, False),
+        ({"ISEMS_ROUTER_IPS": " , "}, False),
+        ({"ISEMS_ROUTER_IPS": "a"}, True),
+        ({"MQTT_SERVER": "broker"}, True),
+    ],
+)
+def test_a_source_is_nodes_or_a_broker(environment: dict[str, str], has_source: bool) -> None:
+    assert read(**environment).has_source is has_source
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.names.add(name)
+        return default
+
+
+def names_read() -> set[str]:
+    environment = Asked()
+    Config.from_environment(environment)
+    return {name for name in environment.names if not name.endswith("_FILE")}
+
+
+def example_lines() -> dict[str, str]:
+    text = (ROOT / "isems.env.example").read_text(encoding="utf-8")
+    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE))
+
+
+def test_the_example_has_a_commented_line_for_each_variable() -> None:
+    assert set(example_lines()) == names_read()
+
+
+def test_the_example_uncommented_changes_nothing() -> None:
+    assert read(**example_lines()) == read()
+
+
+def test_the_example_as_it_is_sets_nothing() -> None:
+    lines = (ROOT / "isems.env.example").read_text(encoding="utf-8").splitlines()
+    assert all(not line or line.startswith("#") for line in lines)
+
+
+def test_the_readme_has_a_row_for_each_variable_and_no_other() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {
+        name
+        for cell in re.findall(r"^\| (`[A-Z_`, ]+) \|", text, re.MULTILINE)
+        for name in re.findall(r"`([A-Z_]+)`", cell)
+    }
+    assert named == names_read()
+
+
+def test_the_readme_tells_the_same_defaults_as_the_example() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    defaults: dict[str, str] = {}
+    for names, values in re.findall(r"^\| (`[A-Z_`, ]+) \| ([^|]*) \|", text, re.MULTILINE):
+        given = re.findall(r"`([^`]+)`", values) or [""]
+        defaults |= dict(zip(re.findall(r"`([A-Z_]+)`", names), given, strict=True))
+    assert read(**defaults) == read()
