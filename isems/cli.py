@@ -42,6 +42,8 @@ from isems.storage.upgrade import upgrade_database
 log = logging.getLogger(__name__)
 
 FAILED, MISUSED = 1, 2
+#: A log may hold the records of any number of nodes; a line has room for some of their names.
+MAX_NAMES = 3
 
 
 @contextmanager
@@ -147,13 +149,14 @@ def describe(report: NodeReport) -> str:
     """Tell in one line what a poll brought."""
     if report.error is not None:
         return printable(f"{report.address}: failed: {report.error}")
-    names = ", ".join(report.result.nodes)
+    nodes = report.result.nodes
+    names = ", ".join(nodes[:MAX_NAMES]) + (f" and {len(nodes) - MAX_NAMES} more" if len(nodes) > MAX_NAMES else "")
     parts = [f"{report.address}:", f"{names}:" if names else "", counts(report.result) or "nothing new"]
     line = printable(" ".join(part for part in parts if part))
     if report.note:
         line += f" ({printable(report.note)})"
     if report.short_memory is not None:
-        line += f"\n  warning: it keeps only {report.short_memory} s; what lies between two polls is lost to us"
+        line += f"; warning: it keeps only {report.short_memory} s, what lies between two polls is lost to us"
     return line
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from isems.domain.clock import ClockRun, Judgement, Moment, Recall, Receipt, Uptime, agrees, judge_times
+from isems.domain.clock import Moment, Receipt, Uptime, agrees
+from isems.domain.repair import ClockRun, Judgement, Recall, judge_times
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected

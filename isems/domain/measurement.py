@@ -33,7 +33,7 @@ class Configuration(msgspec.Struct, frozen=True, gc=False):
 class Measurement(msgspec.Struct, gc=False):
     """One record of one node. None means unknown; every other number is finite.
 
-    `measured_at` is the node's own clock (or its repair, see `domain.clock`) in epoch seconds UTC;
+    `measured_at` is the node's own clock (or its repair, see `domain.repair`) in epoch seconds UTC;
     None where the wire format carries no time.
     """
 

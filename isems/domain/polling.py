@@ -25,8 +25,6 @@ class PollTarget(msgspec.Struct, frozen=True, kw_only=True):
     #: Epoch seconds of the last attempt and of the last usable answer.
     polled_at: int | None = None
     answered_at: int | None = None
-    #: Epoch seconds at which it is due again.
-    due_at: int | None = None
     #: Why the last attempt failed; None: it did not.
     error: str | None = None
 

@@ -33,6 +33,10 @@ _NODE_URL = re.compile(
 )
 
 
+#: What must not be shown when an address is refused.
+_LOGIN = re.compile(r"[^/@]+@")
+
+
 class NodeAddress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a node is asked; `text` is the address as configured, `path` the explicit one of a URL."""
 
@@ -60,7 +64,7 @@ def parse_node_url(text: str) -> NodeAddress:
 
 def _wrong_address(text: str) -> ConfigError:
     return ConfigError(
-        f"{quote(text)} is no address of a node; expected a host name, an IPv4 address or an IPv6 address in "
+        f"{quote(_LOGIN.sub('...@', text))} is no address of a node; expected a host name, an IPv4 address or an IPv6 address in "
         "brackets, each with an optional :port, or an http:// or https:// URL without user name, of plain ASCII"
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select
 
-from isems.domain.clock import ClockRun
+from isems.domain.repair import ClockRun
 from isems.storage.database import insert_into
 from isems.storage.schema import clock_run as table
 

@@ -1,6 +1,7 @@
 """Rows that stand under a wrong time: taken out, to be stored again under the right one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -12,6 +13,9 @@ from isems.storage.rows import Row, merge
 
 #: Rows of one run that are moved at once: two months of a router's records.
 MAX_MOVED = 90_000
+SECONDS_PER_TICK = 15
+#: Ticks that are marks, no counts: the counter does not run, or was never set.
+COUNTER_MARKS = (None, 0, 4 * 99999)
 
 
 def take_displaced(
@@ -45,25 +49,39 @@ def _take_rows(connection: Connection, name: str, sent: list[Measurement]) -> li
     misplaced = [m for m in decoded if merge(m, wanted[m.measured_at or 0]) is not None]
     if not misplaced:
         return []
-    misplaced += _select_before(connection, name, node_id, min(m.measured_at or 0 for m in misplaced))
+    first_at = min(m.measured_at or 0 for m in misplaced)
+    misplaced += _select_before(connection, name, node_id, next(row for row in found if row[1] == first_at))
     keys = [{"node": node_id, "time": m.measured_at} for m in misplaced]
     connection.execute(text("DELETE FROM measurement WHERE node_id = :node AND measured_at = :time"), keys)
     return misplaced
 
 
-def _select_before(connection: Connection, name: str, node_id: int, time: int) -> list[Measurement]:
-    """Give the unrepaired rows that lead up to `time` without a gap, newest first."""
+def _select_before(connection: Connection, name: str, node_id: int, first: Row) -> list[Measurement]:
+    """Give the unrepaired rows that lead up to `first` without a gap and are of the same boot, newest first."""
     rows = connection.execute(
         text(
             f"SELECT {LIST} FROM measurement WHERE node_id = :node AND measured_at < :time"
             " ORDER BY measured_at DESC LIMIT :limit"
         ),
-        {"node": node_id, "time": time, "limit": MAX_MOVED},
+        {"node": node_id, "time": first[1], "limit": MAX_MOVED},
     )
     run: list[Row] = []
     for row in rows:
-        if row[13] or time - row[1] > DENSE_SECONDS:
+        if row[13] or not _precedes(row, first):
             break
-        run.append(tuple(row))
-        time = row[1]
+        first = tuple(row)
+        run.append(first)
     return decode_rows(connection, name, run)
+
+
+def _precedes(row: Sequence[Any], after: Row) -> bool:
+    """Tell whether the shutdown counter saw the time between two rows pass: else another boot's true rows, into whose
+    range a wrong clock fell, would be moved with this one's.
+    """
+    passed: int = after[1] - row[1]
+    if passed > DENSE_SECONDS:
+        return False
+    if row[3] in COUNTER_MARKS or after[3] in COUNTER_MARKS:
+        return bool(row[3] == after[3])
+    counted: int = (row[3] - after[3]) * SECONDS_PER_TICK
+    return abs(counted - passed) <= 120

@@ -170,11 +170,11 @@ def select_times(connection: Connection, node_id: int, times: list[int]) -> list
     first, last = min(times), max(times)
     if last - first <= DENSE_SECONDS * len(times):
         found = connection.execute(_RANGE, {"node": node_id, "first": first, "last": last})
-        return [tuple(row) for row in found]
+        return [tuple(row) for row in found.all()]
     rows: list[Row] = []
     for start in range(0, len(times), CHUNK):
         found = connection.execute(_KEYS, {"node": node_id, "times": times[start : start + CHUNK]})
-        rows.extend(tuple(row) for row in found)
+        rows.extend(tuple(row) for row in found.all())
     return rows
 
 

@@ -169,7 +169,6 @@ poll_target = Table(
     Column("archive_etag", PlainText),
     Column("polled_at", BigInteger),
     Column("answered_at", BigInteger),
-    Column("due_at", BigInteger),
     Column("error", PlainText),
 )
 

@@ -106,7 +106,7 @@ def test_every_documented_form_of_an_address_is_read(
     "text",
     [
         "", " ", "a b", "dach/log", "fd00::1", "[fd00::1", "[fd00::g]", "[10.0.0.1]", "dach:", "dach:0", "dach:65536",
-        "dach:http", "ftp://dach", "http://", "http:///x", "http://user:secret@dach/", "user@dach", "300.1.1.1", "10.0.1",
+        "dach:http", "ftp://dach", "http://", "http:///x", "300.1.1.1", "10.0.1",
         "127.0.0.01", "a..b", "-", "x" * 64, "a." * 130, "http://dach/a b", "http://dach/#x", "http://dach/\r\nX: y",
         "http://dach/ä", "dächle", "http://dach/" + "x" * 200, "dach\r\nx", "10.0.0.1,10.0.0.2", "http://dach?x", "١.1.1.1",
         "dach:٨٠",
@@ -654,3 +654,12 @@ def test_a_hundred_slow_nodes_are_asked_side_by_side() -> None:
         yield CSV
 
     assert run(Handler(send), talk) < 2
+
+
+
+@pytest.mark.parametrize("text", ["http://root:geheim@10.0.0.1/", "geheim@10.0.0.1", "root:geheim@10.0.0.1:80"])
+def test_a_login_in_an_address_is_refused_and_never_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match="without user name") as refused:
+        parse_node_url(text)
+    assert "geheim" not in str(refused.value)
+    assert "10.0.0.1" in str(refused.value)

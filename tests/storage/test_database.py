@@ -70,25 +70,25 @@ def test_a_new_sqlite_file_is_in_wal_mode_and_can_give_space_back(sqlite_url: st
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)  # INCREMENTAL
 
 
-def create_and_store(url: str, node: str, start: float) -> None:
-    time.sleep(max(0.0, start - time.time()))
+def create_and_store(url: str, node: str, barrier: "multiprocessing.synchronize.Barrier") -> None:
     database = Database(url)
+    barrier.wait(60)
     with database.write() as connection:
         insert_measurements(connection, minutes(20, node), NOON)
     database.close()
 
 
 def test_processes_that_create_it_at_the_same_time_all_succeed(database_url: str) -> None:
-    start = time.time() + 1.5
-    workers = [processes.Process(target=create_and_store, args=(database_url, f"n{i}", start)) for i in range(4)]
+    barrier = processes.Barrier(3)
+    workers = [processes.Process(target=create_and_store, args=(database_url, f"n{i}", barrier)) for i in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert [worker.exitcode for worker in workers] == [0] * 3
     database = Database(database_url)
     with database.read() as connection:
-        assert count_measurements(connection) == 80
+        assert count_measurements(connection) == 60
         if database.is_sqlite:
             assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
     database.close()
@@ -313,7 +313,7 @@ def test_a_file_locked_by_another_process_is_waited_for(sqlite_url: str) -> None
     database = Database(sqlite_url)
     database.make_ready()
     is_held = processes.Event()
-    other = processes.Process(target=hold_lock, args=(str(path_of(sqlite_url)), is_held, 2.0))
+    other = processes.Process(target=hold_lock, args=(str(path_of(sqlite_url)), is_held, 1.0))
     other.start()
     assert is_held.wait(30)
     with database.write() as connection:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isems.domain.clock import ClockRun
+from isems.domain.repair import ClockRun
 from isems.domain.polling import PollTarget
 from isems.storage.clock_runs import MAX_PER_NODE, insert_runs, select_runs
 from isems.storage.database import Database
@@ -114,7 +114,6 @@ def test_a_target_is_read_back_and_replaced(database: Database) -> None:
         archive_etag="x",
         polled_at=NOON,
         answered_at=2**40,
-        due_at=0,
         error="timed out",
     )
     assert save_and_read(database, full) == full
