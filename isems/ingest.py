@@ -6,10 +6,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.domain.clock import Moment, Receipt, Uptime, agrees
-from isems.domain.repair import ClockRun, Judgement, Recall, judge_times
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
+from isems.domain.repair import ClockRun, Judgement, Recall, judge_times
 from isems.errors import FormatError
 from isems.formats import Parsed, parse_payload
 from isems.storage.clock_runs import insert_runs, select_runs

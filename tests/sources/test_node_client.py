@@ -656,7 +656,6 @@ def test_a_hundred_slow_nodes_are_asked_side_by_side() -> None:
     assert run(Handler(send), talk) < 2
 
 
-
 @pytest.mark.parametrize("text", ["http://root:geheim@10.0.0.1/", "geheim@10.0.0.1", "root:geheim@10.0.0.1:80"])
 def test_a_login_in_an_address_is_refused_and_never_shown(text: str) -> None:
     with pytest.raises(ConfigError, match="without user name") as refused:

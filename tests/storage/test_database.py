@@ -325,17 +325,17 @@ def test_a_file_locked_by_another_process_is_waited_for(sqlite_url: str) -> None
 
 def test_two_transactions_with_the_same_nodes_in_opposite_order_do_not_stop_each_other(database: Database) -> None:
     database.make_ready()
-    names = [f"n{i}" for i in range(10)]
+    names = [f"n{i}" for i in range(30)]
 
     def store(order: list[str]) -> None:
-        for at in range(NOON, NOON + 300, 60):
+        for at in range(NOON, NOON + 180, 60):
             with database.write() as connection:
                 for name in order:  # one insert each, as a payload of several nodes is stored
                     insert_measurements(connection, [measurement(name, at)], NOON)
 
     run_together([lambda: store(names), lambda: store(names[::-1]), lambda: store(names)])
     with database.read() as connection:
-        assert count_measurements(connection) == 50
+        assert count_measurements(connection) == 90
 
 
 def test_writers_do_not_step_over_a_limit_together(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
