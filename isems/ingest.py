@@ -118,8 +118,8 @@ def judge_undecided(database: Database, moment: Moment) -> IngestResult:
             for undecided in waiting:
                 payload = _correct_receipt(undecided, moment)
                 trusted = msgspec.structs.replace(moment, is_trusted=True)
-                result = store_parsed(connection, payload, read_payload(payload), trusted)
                 delete_undecided(connection, undecided.id)
+                result = store_parsed(connection, payload, read_payload(payload), trusted)
                 total.add(result)
         if not waiting:
             return total

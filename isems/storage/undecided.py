@@ -60,7 +60,7 @@ def count_bytes(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(func.length(table.c.data)), 0))).scalar_one())
 
 
-def select_undecided(connection: Connection, limit: int = 100) -> list[Undecided]:
+def select_undecided(connection: Connection, limit: int = 10) -> list[Undecided]:
     """Give waiting payloads, the oldest first."""
     rows = connection.execute(select(table).order_by(table.c.id).limit(limit))
     return [
