@@ -39,8 +39,15 @@ def find_postgresql() -> Path | None:
     return Path(elsewhere).resolve().parent if elsewhere else None
 
 
+def find_uwsgi() -> Path | None:
+    """Debian's uwsgi, if its plugin for Debian's Python is there too."""
+    found = shutil.which("uwsgi")
+    return Path(found) if found and Path("/usr/lib/uwsgi/plugins/python3_plugin.so").exists() else None
+
+
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
-SERVICES = (POSTGRESQL,)
+UWSGI = Service("uwsgi", find_uwsgi)
+SERVICES = (POSTGRESQL, UWSGI)
 
 
 def require_service(service: Service) -> Path:

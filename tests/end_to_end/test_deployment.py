@@ -1,0 +1,219 @@
+"""The predecessor's deployment, step by step: Debian's Python and uwsgi, cron from another folder, one SQLite file."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.services import UWSGI, require_service
+
+ROOT = Path(__file__).parents[2]
+DEBIANS_PYTHON = Path("/usr/bin/python3")
+PROCESSES = 4
+
+
+class Deployment(NamedTuple):
+    """A checkout with a virtual environment of Debian's Python, as the predecessor's README says."""
+
+    checkout: Path
+    venv: Path
+    elsewhere: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin",
+            "DATABASE_URL": f"sqlite:///{self.checkout / 'deployed.db'}",
+            "HOME": str(self.elsewhere),
+        }
+
+    def run(self, *command: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=cwd or self.checkout, env=self.environment | more, capture_output=True, text=True, timeout=120
+        )
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Steps one and two: the virtual environment, the requirements."""
+    require_service(UWSGI)
+    folder = tmp_path_factory.mktemp("deployment")
+    checkout, venv, elsewhere = folder / "checkout", folder / "venv", folder / "elsewhere"
+    elsewhere.mkdir()
+    checkout.mkdir()
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, checkout)
+    shutil.copytree(ROOT / "isems", checkout / "isems", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([DEBIANS_PYTHON, "-m", "venv", venv], check=True, capture_output=True)
+    pip = [venv / "bin" / "pip", "install", "--quiet", "-r", checkout / "requirements.txt"]
+    installed = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert installed.returncode == 0, installed.stderr
+    return Deployment(checkout, venv, elsewhere)
+
+
+@contextmanager
+def uwsgi(deployment: Deployment, wsgi_file: str = "app.py", **more: str) -> Iterator[str]:
+    """Four processes without threads, configured as the predecessor's were; gives the base URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "plugin": "python3",
+        "http-socket": f"127.0.0.1:{port}",
+        "master": "true",
+        "processes": str(PROCESSES),
+        "virtualenv": str(deployment.venv),
+        "python-path": str(deployment.checkout),
+        "wsgi-file": wsgi_file,
+        "callable": "app",
+        "die-on-term": "true",
+    }
+    ini = deployment.elsewhere / "uwsgi.ini"
+    ini.write_text("[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+    output = deployment.elsewhere / "uwsgi.log"
+    with output.open("wb") as log:
+        command = [require_service(UWSGI), "--ini", ini]
+        environment = deployment.environment | more
+        server = subprocess.Popen(command, cwd=deployment.checkout, env=environment, stdout=log, stderr=log)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _await(base + "/healthz", server, output)
+        yield base
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def _await(url: str, server: "subprocess.Popen[bytes]", output: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            get(url)
+            return
+        except OSError:
+            assert server.poll() is None, output.read_text()
+            time.sleep(0.1)
+    raise AssertionError(output.read_text())
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+@contextmanager
+def simulated_nodes(deployment: Deployment, port: int, count: int) -> Iterator[str]:
+    """Some nodes to poll, simulated by the deployed program itself; gives ISEMS_ROUTER_IPS."""
+    host = "127.85.0.1"
+    command = ["python", "-m", "isems", "simulate", "--nodes", str(count), "--days", "1", "--host", host]
+    command += ["--port", str(port), "--until-input-ends"]
+    child = subprocess.Popen(
+        command,
+        cwd=deployment.checkout,
+        env=deployment.environment | {"PATH": deployment.environment["PATH"]},
+        executable=deployment.venv / "bin" / "python",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        addresses = [line.strip() for line in iter(child.stdout.readline, "ready\n")]
+        assert len(addresses) == count
+        yield ",".join(addresses)
+    finally:
+        child.stdin.close()
+        child.wait(timeout=30)
+        child.stdout.close()
+
+
+def test_cron_and_four_web_processes_share_one_sqlite_file(deployment: Deployment) -> None:
+    """Defect 21: "database is locked". The database is made first, cron polls from another folder, the web serves."""
+    upgraded = deployment.run("flask", "db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    failures: list[str] = []
+    served: list[int] = []
+    stop = threading.Event()
+
+    def read(base: str) -> None:
+        while not stop.is_set():
+            try:
+                body = json.loads(get(base + "/measurements/latest"))
+                served.append(len(body["measurements"]))
+            except (OSError, ValueError) as error:
+                failures.append(repr(error))
+
+    with uwsgi(deployment) as base, simulated_nodes(deployment, 8291, 12) as addresses:
+        readers = [threading.Thread(target=read, args=(base,)) for _ in range(PROCESSES)]
+        for reader in readers:
+            reader.start()
+        try:
+            cron = {"FLASK_APP": str(deployment.checkout / "app.py"), "ISEMS_ROUTER_IPS": addresses}
+            polls = [deployment.run("flask", "update-data", cwd=deployment.elsewhere, **cron) for _ in range(3)]
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.join()
+        assert [poll.returncode for poll in polls] == [0, 0, 0], polls[0].stderr
+        assert failures == []
+        assert "locked" not in "".join(poll.stdout + poll.stderr for poll in polls)
+        answered = json.loads(get(base + "/measurements/latest"))["measurements"]
+        # The usual nginx strips /api, another may not.
+        assert json.loads(get(base + "/api/measurements/latest"))["measurements"] == answered
+        # One of the demo's nodes may be dark at this hour.
+        assert len(answered) >= 10
+        assert served[0] == 0
+        name = urllib.request.quote(answered[0]["nodeId"], safe="")  # type: ignore[attr-defined]
+        assert json.loads(get(f"{base}/measurements/{name}/latest"))["measurements"][0] == answered[0]
+
+
+def test_an_error_under_uwsgi_without_threads_reaches_sentry(deployment: Deployment) -> None:
+    events: list[bytes] = []
+
+    class Sentry(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            events.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    sentry = HTTPServer(("127.0.0.1", 0), Sentry)
+    threading.Thread(target=sentry.serve_forever, daemon=True).start()
+    failing = deployment.checkout / "failing.py"
+    failing.write_text("from app import app\n\n\n@app.get('/fail')\ndef fail():\n    raise RuntimeError('a fault')\n")
+    try:
+        dsn = f"http://key@127.0.0.1:{sentry.server_port}/1"
+        with uwsgi(deployment, "failing.py", SENTRY_DSN=dsn) as base:
+            with pytest.raises(urllib.error.HTTPError) as failed:
+                get(base + "/fail")
+            assert failed.value.code == 500
+            failed.value.close()
+            deadline = time.monotonic() + 10
+            while not events and time.monotonic() < deadline:
+                time.sleep(0.05)
+    finally:
+        sentry.shutdown()
+        sentry.server_close()
+    assert len(events) >= 1
+
+
+def test_the_deployed_python_is_debians(deployment: Deployment) -> None:
+    version = deployment.run("python", "-c", "import sys; print(sys.base_prefix)")
+    assert version.stdout.strip() == "/usr", os.environ.get("PATH")
