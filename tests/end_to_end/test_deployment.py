@@ -41,8 +41,10 @@ class Deployment(NamedTuple):
         }
 
     def run(self, *command: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = self.environment | more
+        where = cwd or self.checkout
         return subprocess.run(
-            command, cwd=cwd or self.checkout, env=self.environment | more, capture_output=True, text=True, timeout=120
+            command, cwd=where, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
 
