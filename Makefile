@@ -35,11 +35,9 @@ endif
 test: setup ## all tests
 	@$(BIN)/pytest
 
-test-services: ## install what the real-service tests need, if missing: mosquitto, postgresql, chromium, uwsgi (Debian, root or sudo)
+test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi (Debian, root or sudo)
 	@missing=; \
-	PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	ls /usr/lib/uwsgi/plugins/python3_plugin.so >/dev/null 2>&1 || missing="$$missing uwsgi-core uwsgi-plugin-python3"; \
 	[ -z "$$missing" ] || { echo "Installing$$missing ..."; \
 		$(APT_GET) update && $(APT_GET) install -y --no-install-recommends $$missing >/dev/null; } || \

@@ -320,7 +320,13 @@ def _log_history(done: int, count: int) -> None:
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--host", default="127.83.0.1", show_default=True, help="Address of the first node; on loopback only.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8083, show_default=True)
-@click.option("--fault", "faults", multiple=True, metavar="N=KIND", help=f"One of {', '.join(Fault)}; repeatable.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="N=KIND",
+    help=f"What is wrong with node N, from 0: {', '.join(Fault)}; repeatable.",
+)
 @click.option(
     "--history",
     type=click.Path(file_okay=False, exists=True, path_type=Path),

@@ -13,10 +13,6 @@ class FormatError(IsemsError):
     """A payload as a whole is in no format we know; single bad lines are `Rejected` instead."""
 
 
-class RejectedError(IsemsError):
-    """Input was refused before it was read: too large, not allowed, no room."""
-
-
 class SourceError(IsemsError):
     """A node or broker could not be reached or did not answer as it should."""
 

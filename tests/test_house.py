@@ -116,8 +116,8 @@ def test_ingest_and_alerting_know_no_web_and_no_sockets() -> None:
 
 
 def tracked_files() -> list[Path]:
-    """What git keeps or would keep; without git (an unpacked archive) there is nothing to ask."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """What git keeps; without git (an unpacked archive) there is nothing to ask."""
+    listing = ["git", "ls-files", "-z", "--cached"]
     try:
         done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

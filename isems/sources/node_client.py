@@ -33,6 +33,8 @@ _NODE_URL = re.compile(
 )
 
 
+#: In the shortest record, of the oldest software.
+SEPARATORS = 17
 #: What must not be shown when an address is refused.
 _LOGIN = re.compile(r"[^/@]+@")
 
@@ -89,8 +91,8 @@ def _is_ip(host: str, kind: type[ipaddress.IPv4Address] | type[ipaddress.IPv6Add
 
 
 def looks_like_csv(body: bytes) -> bool:
-    """Whether one of the first five lines has the 17 semicolons of the shortest record."""
-    return any(line.count(b";") >= 17 for line in body.split(b"\n", 5)[:5])
+    """Whether any line has the 17 semicolons of the shortest record, whatever stands before it."""
+    return any(line.count(b";") >= SEPARATORS for line in body.split(b"\n"))
 
 
 def request_text(address: NodeAddress, path: str, peer_ip: str, etag: str | None, last_modified: str | None) -> bytes:

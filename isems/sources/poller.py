@@ -11,7 +11,7 @@ from isems.domain.polling import BOARD_RECORDS, PollTarget
 from isems.errors import SourceError
 from isems.sources.archive import unpack_archive
 from isems.sources.http_answer import Limits, NodeAnswer
-from isems.sources.node_client import NodeAddress, fetch, looks_like_csv, parse_node_url
+from isems.sources.node_client import SEPARATORS, NodeAddress, fetch, looks_like_csv, parse_node_url
 
 #: Routers and the older boards; the newer boards and those with an AVR controller (PROTOCOL 3.1 to 3.4).
 LOG_PATH = "/ISEMS/ffopenmppt.log"
@@ -19,6 +19,7 @@ CSV_PATH = "/csv.log"
 ARCHIVE_SUFFIX = ".gz"
 #: Enough of a line to know it again.
 LINE_BYTES = 512
+STATUS_DIGITS = 3
 #: A log is missing for a minute after rotation and for two after a reboot; with the longest usual poll interval.
 MISSING_SECONDS = 7200
 MISSING_NOTE = "no log now, as for a minute after rotation or a start"
@@ -79,7 +80,7 @@ class _Visit:
             self.refusals[path] = answer
             if answer.status == 404 and self._is_known_router(path):
                 return None
-        if self._is_awaited() or any(answer.status == 404 for answer in self.refusals.values()):
+        if self._is_awaited() or self._is_log_missing():
             return None
         raise self._no_log()
 
@@ -112,6 +113,11 @@ class _Visit:
         if text.count(b"\n") > self.limits.lines:
             raise SourceError(f"{self.address.text} sent more than {self.limits.lines} lines")
 
+    def _is_log_missing(self) -> bool:
+        """Tell whether the log itself is not there; a page or garbage in its place is no missing log."""
+        answer = self.refusals.get(self._router_path())
+        return answer is not None and answer.status == 404
+
     def _is_known_router(self, path: str) -> bool:
         return path == self.known.path and path != CSV_PATH
 
@@ -129,7 +135,7 @@ class _Visit:
 
     async def take_log(self, answer: NodeAnswer) -> Polled:
         """Make a payload of the log, with the archive before it where the log does not continue what we have."""
-        log = answer.body if answer.is_complete else answer.body[: answer.body.rfind(b"\n") + 1]
+        log = _whole_lines(answer)
         lines = _lines(log)
         if not lines:
             raise SourceError(f"the answer was cut off after {len(answer.body)} bytes, before its first line ended")
@@ -147,7 +153,7 @@ class _Visit:
     async def take_archive_alone(self) -> Polled:
         """Take what a router has just rotated away: its log is missing for a minute."""
         archive = _NOTHING
-        if any(answer.status == 404 for answer in self.refusals.values()):
+        if self._is_log_missing():
             archive = await self._fetch_archive()
         if not archive.lines:
             if not self._is_awaited():
@@ -255,6 +261,28 @@ class _Archive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NOTHING = _Archive()
+
+
+def _whole_lines(answer: NodeAnswer) -> bytes:
+    """Leave out a last line that may be cut: stored, it would keep the true one out.
+
+    A router ends every line, so what it has not ended it is still writing. A board ends none but the lines before the
+    last, and tells no length; its last line is whole if it has as many fields as the first and a whole status.
+    """
+    before, _, last = answer.body.rpartition(b"\n")
+    is_file = answer.etag is not None or answer.last_modified is not None
+    if not last or (answer.is_complete and not is_file and _is_whole_record(last, before)):
+        return answer.body
+    return before + b"\n" if before else b""
+
+
+def _is_whole_record(last: bytes, before: bytes) -> bool:
+    first = (before or last).partition(b"\n")[0]
+    status = last.rpartition(b";")[2].strip()
+    if last.count(b";") <= SEPARATORS:
+        return before != b"" and first.count(b";") == last.count(b";")  # the oldest software, if at all
+    # Three digits, but for the line that a node shows before its controller reported.
+    return last.count(b";") >= first.count(b";") and (len(status) >= STATUS_DIGITS or status == b"0")
 
 
 def _lines(log: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The repaired runs of each node's clock (domain.clock)."""
+"""The repaired runs of each node's clock (domain.repair)."""
 
 from collections.abc import Sequence
 

@@ -386,14 +386,14 @@ def test_a_finished_body_does_not_wait_for_the_node_to_hang_up(is_chunked: bool)
     [
         (CSV, True),
         (b"x\n" * 4 + LINE, True),
-        (b"x\n" * 5 + LINE, False),
+        (b"x\n" * 500 + LINE, True),
         (b";" * 17, True),
         (b";" * 16, False),
         (nodes.STATUS_PAGE, False),
         (b"", False),
     ],
 )
-def test_csv_is_told_by_17_semicolons_in_one_of_five_lines(body: bytes, is_csv: bool) -> None:
+def test_csv_is_told_by_17_semicolons_in_any_line(body: bytes, is_csv: bool) -> None:
     assert looks_like_csv(body) is is_csv
 
 
