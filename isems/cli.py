@@ -19,6 +19,7 @@ from flask import Flask
 from isems import __version__
 from isems.api.app import create_app
 from isems.api.context import DEMO
+from isems.api.sentry import start_sentry
 from isems.collector import Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
 from isems.demo import READY, demo_config, import_history, simulated_mesh
@@ -97,7 +98,7 @@ def add_commands(app: Flask) -> None:
 def update_data() -> None:
     """Poll every node of ISEMS_ROUTER_IPS once."""
     with exit_on_errors():
-        config = Config.from_environment()
+        config = _read_config()
         if not config.router_ips:
             raise ConfigError("ISEMS_ROUTER_IPS is not set, expected the addresses of the nodes to poll")
         check_addresses(config.router_ips)
@@ -136,6 +137,13 @@ async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
         collector.close()
 
 
+def _read_config() -> Config:
+    """Read the settings of a command that works by itself; what fails in it is reported as under a server."""
+    config = Config.from_environment()
+    start_sentry(config)
+    return config
+
+
 def _is_quiet() -> bool:
     return not sys.stderr.isatty()
 
@@ -165,6 +173,8 @@ def counts(result: IngestResult) -> str:
     if not result.records:
         return ""
     text = f"{result.stored} stored, {result.duplicate} duplicate, {result.rejected} rejected"
+    if result.reasons:
+        text += f" ({', '.join(f'{count} {reason}' for reason, count in sorted(result.reasons.items()))})"
     for count, word in ((result.completed, "completed"), (result.undecided, "waiting for our clock to be right")):
         text += f", {count} {word}" if count else ""
     return text
@@ -186,7 +196,7 @@ def _say_total(reports: Sequence[NodeReport], answered: Sequence[NodeReport]) ->
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_files(files: tuple[Path, ...]) -> None:
     """Store the logs in FILES (plain or gzipped) and tell what was stored and rejected."""
-    config = Config.from_environment()
+    config = _read_config()
     with _opened(config.database_url) as database:
         database.make_ready()
         imported = [_import_file(database, path, bar, _moment(config)) for path, bar in _with_progress(files)]

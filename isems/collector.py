@@ -153,6 +153,8 @@ class Collector:
                 await self._run(self._judge_undecided)
             except IsemsError as error:
                 log.warning("input that waits for the clock could not be judged: %s", error)
+            except Exception:
+                log.exception("input that waits for the clock could not be judged by a fault in this program")
             await asyncio.sleep(JUDGE_SECONDS)
 
     async def _run(self, work: Callable[[*A], T], *arguments: *A) -> T:

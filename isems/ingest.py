@@ -1,5 +1,6 @@
 """One payload becomes stored rows: parse, judge the times, insert. Whatever cannot be stored is kept as rejected."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -36,6 +37,8 @@ class IngestResult(msgspec.Struct):
     completed: int = 0
     rejected: int = 0
     undecided: int = 0
+    #: How many of the rejected for which reason.
+    reasons: dict[Reason, int] = msgspec.field(default_factory=dict)
     #: Names of the nodes whose records were read.
     nodes: list[str] = msgspec.field(default_factory=list)
     #: The records that were kept, for who schedules the next poll: how many, from when to when.
@@ -51,6 +54,8 @@ class IngestResult(msgspec.Struct):
         self.rejected += other.rejected
         self.undecided += other.undecided
         self.nodes = list(dict.fromkeys(self.nodes + other.nodes))
+        for reason, count in other.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
     @property
     def records(self) -> int:
@@ -99,6 +104,7 @@ def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, momen
         rejected += _refused(name, judgement, inserted, raws)
         undecided += [raws[index] for index in judgement.undecided]
     result.rejected = len(rejected)
+    result.reasons = dict(Counter(piece.reason for piece in rejected))
     insert_rejected(connection, payload.source, payload.address, rejected, moment.now)
     if undecided:
         result.undecided = len(undecided)

@@ -72,14 +72,14 @@ def log(tmp_path: Path) -> Path:
 def test_import_counts_what_it_stored_and_what_not(isems, log: Path, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
     done = isems("import", log)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{log}: 10 stored, 1 duplicate, 1 rejected\n"
+    assert done.out == f"{log}: 10 stored, 1 duplicate, 1 rejected (1 field_count)\n"
     assert count(sqlite_url) == 10
 
 
 def test_import_of_the_same_again_stores_nothing(isems, log: Path, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
     isems("import", log)
     done = isems("import", log)
-    assert (done.code, done.out) == (0, f"{log}: 0 stored, 11 duplicate, 1 rejected\n")
+    assert (done.code, done.out) == (0, f"{log}: 0 stored, 11 duplicate, 1 rejected (1 field_count)\n")
     assert count(sqlite_url) == 10
 
 
@@ -123,7 +123,7 @@ def test_a_broken_file_fails_alone(isems, broken: bytes, log: Path, tmp_path: Pa
     assert done.err.startswith(f"{path}: failed: cannot be read: ")
     assert done.err.count(str(path)) == 1
     assert done.err.count("\n") == 1
-    assert done.out == f"{log}: 10 stored, 1 duplicate, 1 rejected\n"
+    assert done.out == f"{log}: 10 stored, 1 duplicate, 1 rejected (1 field_count)\n"
     assert count(sqlite_url) == 10
 
 
@@ -149,7 +149,7 @@ def test_progress_is_shown_on_a_terminal_only(log: Path, sqlite_url: str) -> Non
     os.close(main)
     assert "Importing" in shown
     assert "100%" in shown
-    assert done.stdout.decode() == f"{log}: 10 stored, 1 duplicate, 1 rejected\n"
+    assert done.stdout.decode() == f"{log}: 10 stored, 1 duplicate, 1 rejected (1 field_count)\n"
 
 
 # -- the database ---------------------------------------------------------------------------------

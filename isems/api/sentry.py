@@ -14,6 +14,9 @@ def start_sentry(config: Config) -> None:
     if config.sentry_dsn is None:
         return
     import sentry_sdk  # 3 MB and half a second that most do not need
+
+    if sentry_sdk.is_initialized():
+        return  # `flask` loaded the application before it ran a command
     from sentry_sdk.integrations.atexit import AtexitIntegration
     from sentry_sdk.integrations.dedupe import DedupeIntegration
     from sentry_sdk.integrations.excepthook import ExcepthookIntegration
