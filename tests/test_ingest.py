@@ -360,7 +360,7 @@ def test_two_boots_of_a_board_are_kept_apart_though_their_lines_are_equal(databa
 
 
 def test_one_line_of_2038_hides_no_real_line(database: Database) -> None:
-    """Defect 11: the ten real lines after it are stored, and it is not."""
+    """Defect 11: after one line of 2038 the next ten were dropped; here they are stored, and it is not."""
     lines = [measurement(at=NOON - 660)]
     lines += [measurement(at=2_145_916_800), *minutes(10, first=NOON - 600)]
     result = ingest(database, log_payload(lines, received_at=NOON), moment(NOON))
@@ -370,7 +370,7 @@ def test_one_line_of_2038_hides_no_real_line(database: Database) -> None:
 
 
 def test_late_lines_are_stored_in_whatever_order_they_come(database: Database) -> None:
-    """Defect 12: a(t), a(t+120), then a(t+60); one fresh line and then a backlog of sixty older ones."""
+    """Defect 12: what was older than the newest was dropped, a line out of order as well as a backlog of sixty."""
     for offset in (0, 120, 60):
         assert ingest(database, log_payload([measurement(at=NOON + offset)]), moment(NOON + 200)).stored == 1
     backlog = minutes(60, first=NOON - 7200)
@@ -379,14 +379,14 @@ def test_late_lines_are_stored_in_whatever_order_they_come(database: Database) -
 
 
 def test_a_forged_line_in_the_future_does_not_block_the_node_it_names(database: Database) -> None:
-    """Defect 13: node `bad` sends a line of `other` ten years ahead."""
+    """Defect 13: node `bad` sent a line of `other` ten years ahead, and the real lines of `other` were dropped."""
     lines = text_of([csv_line("bad", NOON), csv_line("other", NOON + 315_360_000)])
     assert counts(push(database, lines, NOON)) == (1, 0, 0, 1, 0)
     assert counts(push(database, csv_line("other", NOON + 60), NOON + 60)) == (1, 0, 0, 0, 0)
 
 
 def test_nodes_in_one_payload_are_judged_each_by_itself(database: Database) -> None:
-    """Defects 14 and 15: the second node behind the first, and one of the two known already."""
+    """Defects 14 and 15: the line of a second node behind the first was lost, or all if one was known already."""
     assert counts(push(database, text_of([csv_line("a", NOON), csv_line("b", NOON - 3660)]), NOON)) == (2, 0, 0, 0, 0)
     again = push(database, text_of([csv_line("c", NOON), csv_line("b", NOON - 3660), csv_line("b", NOON)]), NOON)
     assert counts(again) == (2, 1, 0, 0, 0)
@@ -395,7 +395,7 @@ def test_nodes_in_one_payload_are_judged_each_by_itself(database: Database) -> N
 
 @pytest.mark.parametrize("size", [1, 15, 240])
 def test_the_hour_that_local_time_repeats_is_stored_whole(sqlite: Database, size: int) -> None:
-    """Defects 16 and 17: four hours around 2026-10-25 01:00 UTC, one by one, polled, and in one batch."""
+    """Defects 16 and 17: of four hours around 2026-10-25 01:00 UTC an hour was lost, in one batch all of them."""
     lines = minutes(240, first=1_792_880_400)
     for end in range(size, 241, size):
         log = lines[end - size : end] if size == 1 else lines[max(0, end - 100) : end] if size == 15 else lines
@@ -419,14 +419,14 @@ def test_the_hour_that_local_time_repeats_is_stored_whole(sqlite: Database, size
 def test_a_time_that_is_none_is_rejected_with_its_reason_and_harms_no_other(
     database: Database, sent: str, reason: Reason
 ) -> None:
-    """Defects 9 and 10."""
+    """Defects 9 and 10: such a time ended the program, or was stored as one of 1970."""
     bad = csv_line("a", sent)
     assert counts(load(database, text_of([csv_line("a", NOON - 60), bad, csv_line("a", NOON)]))) == (2, 0, 0, 1, 0)
     assert [(piece.reason, piece.raw.decode()) for piece in rejections(database)] == [(reason, bad)]
 
 
 def test_a_fraction_of_a_second_is_cut(database: Database) -> None:
-    """Defect 9: 1768003200.5 is a time."""
+    """Defect 9: 1768003200.5 ended the program; it is a time."""
     load(database, text_of([csv_line("a", "1768003200.5"), csv_line("a", f"{NOON}.0")]), 1_768_003_300)
     assert times(database, "a") == [NOON, 1768003200]
 

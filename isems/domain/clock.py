@@ -1,7 +1,7 @@
 """Whom to believe about the time: a node's clock, and our own.
 
-Node clocks lie (PROTOCOL section 7), and a Raspberry Pi has no clock that survives a power cut. What to do about a time
-that is not believed is told in `domain.repair`. Instants are epoch seconds UTC.
+Node clocks lie (docs/nodes.md, clocks), and a Raspberry Pi has no clock that survives a power cut. What to do about a
+time that is not believed is told in `domain.repair`. Instants are epoch seconds UTC.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import msgspec
 
 from isems.domain.measurement import Measurement
 
-#: 2017-01-01: no node program is older, so an earlier time is an unset clock (PROTOCOL 7).
+#: 2017-01-01: no node program is older, so an earlier time is an unset clock (docs/nodes.md, clocks).
 EARLIEST_BELIEVED = 1_483_228_800
-#: How far a clock may be off before it is called wrong (DESIGN section 5).
+#: How far a clock may be off before it is called wrong (docs/nodes.md, clocks).
 TOLERANCE = 300
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Dialect(StrEnum):
-    """Which of the four node programs wrote a record (PROTOCOL: OW; O and N; X)."""
+    """Which of the four node programs wrote a record (docs/wire-formats.md: OW; O and N; X)."""
 
     ROUTER = "router"
     BOARD = "board"
@@ -42,7 +42,7 @@ class Measurement(msgspec.Struct, gc=False):
     configuration: Configuration
     #: Minutes until the controller's watchdog cuts the power; 0: off or unknown, 99999: unset.
     minutes_until_shutdown: float | None
-    #: 0 (off) to 6; an ordinal (PROTOCOL 2.3).
+    #: 0 (off) to 6; an ordinal (docs/nodes.md, power save).
     power_save_level: float | None
     panel_open_circuit_volts: float | None
     panel_mpp_volts: float | None

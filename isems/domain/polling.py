@@ -29,7 +29,7 @@ class PollTarget(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-#: Boards keep five records; an answer with no more may be all there is (DESIGN section 5).
+#: Boards keep five records; an answer with no more may be all there is (docs/nodes.md, cadence).
 BOARD_RECORDS = 5
 #: Polling a board this much of its span leaves room for a retry.
 BOARD_SHARE = 0.8
@@ -42,7 +42,7 @@ RETRY_SHARE = 1 / 3
 LEAST_WAIT = 10
 #: How long before its announced end a router is asked once more: a poll's deadline and a minute.
 BEFORE_SHUTDOWN = 90
-#: The margin at which the firmware itself calls the battery too low to upgrade (PROTOCOL 5.1, bit 10).
+#: The margin at which the firmware itself calls the battery too low to upgrade (docs/nodes.md, status bits).
 LOW_MARGIN_VOLTS = 0.2
 #: Every wait is shortened by up to this share, so that nodes do not all answer at once.
 JITTER = 0.1

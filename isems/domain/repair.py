@@ -29,12 +29,12 @@ from isems.domain.rejection import Reason
 DRIFT = 1e-4
 #: The shutdown counter is an RC oscillator's; allow it this share of what it counted.
 COUNTER_DRIFT = 0.05
-#: Marks instead of counts: 0 is "off" or "controller silent", 99999 "never set" (PROTOCOL 2, field 5).
+#: Marks instead of counts: 0 is "off" or "controller silent", 99999 "never set" (docs/nodes.md, time to shutdown).
 COUNTER_MARKS = (None, 0, 99999)
 #: A log with more steps than this is noise; what lies before them is left as it was sent.
 MAX_RUNS = 50
 DAY = 86_400
-#: Seconds between two records where a log is too short to tell (PROTOCOL 1).
+#: Seconds between two records where a log is too short to tell (docs/nodes.md, cadence).
 CADENCE = {Dialect.ROUTER: 61, Dialect.BOARD: 15, Dialect.AVR_BOARD: 48, Dialect.UNKNOWN: 60}
 
 

@@ -1,4 +1,4 @@
-"""The status code: twelve flags, the first being the most significant bit (PROTOCOL section 5)."""
+"""The status code: twelve flags, the first being the most significant bit (docs/nodes.md, status bits)."""
 
 from enum import IntFlag
 
@@ -20,7 +20,7 @@ class StatusFlag(IntFlag):
     UNUSED = 0x001
 
 
-#: A status wider than this was never produced; its low bits count (PROTOCOL 5.2).
+#: A status wider than this was never produced; its low bits count (docs/nodes.md, status bits).
 STATUS_MASK = 0xFFF
 
 

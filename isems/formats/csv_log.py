@@ -1,4 +1,4 @@
-"""The CSV record that all four node programs print (PROTOCOL section 2).
+"""The CSV record that all four node programs print (docs/wire-formats.md).
 
 Separator ``;``, no quoting. 19 fields; the oldest software has 18 (no status); a ``;`` in the node id makes
 more, and then the last 18 (17) fields are still in place. This is the hot path of the collector: every line a

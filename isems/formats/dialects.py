@@ -1,12 +1,12 @@
-"""Which node program wrote a record, and the units that this settles (PROTOCOL 2, 2.2)."""
+"""Which node program wrote a record, and the units that this settles (docs/wire-formats.md, who sends what)."""
 
 from isems.domain.measurement import Dialect
 
 #: What X prints before its controller told a firmware id: it must not be taken for a board's id.
 AVR_BOARD_FIRST_FIRMWARE = "ESP_1A"
-#: A disconnect voltage above this is in millivolts (PROTOCOL 2, field 13).
+#: A disconnect voltage above this is in millivolts (docs/wire-formats.md, who sends what).
 MAX_DISCONNECT_VOLTS = 100
-#: Boards count time to shutdown in ticks of 15 s under a label that says minutes (PROTOCOL 2, field 5).
+#: Boards count time to shutdown in ticks of 15 s under a label that says minutes (docs/nodes.md, time to shutdown).
 TICKS_PER_MINUTE = 4
 #: "Never set": a mark, not a count, in every dialect.
 SHUTDOWN_UNSET = 99999

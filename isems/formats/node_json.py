@@ -1,4 +1,4 @@
-"""`data.json`: the flat object that boards publish and post (PROTOCOL 4.1).
+"""`data.json`: the flat object that boards publish and post (docs/wire-formats.md).
 
 It has no node id (that is in the topic or URL), no revision, no firmware id and no time.
 """
@@ -16,7 +16,7 @@ from isems.formats.numbers import minutes_of_ticks, number_of, status_of
 from isems.formats.parsed import LineError, Parsed, check_node_name
 
 MAX_BYTES = 16_384
-#: Lua prints a number that is none as a bare word, which JSON does not know (PROTOCOL 4.1).
+#: Lua prints a number that is none as a bare word, which JSON does not know (docs/wire-formats.md).
 BARE_WORD = re.compile(rb'(":\s*)[+-]?(?:nan|inf(?:inity)?|nil)(?=\s*[,}])', re.IGNORECASE)
 #: One of these at least tells a sample from any other object, such as a server's error message.
 MEMBERS = frozenset(

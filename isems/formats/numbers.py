@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 
 from isems.formats.dialects import minutes_from_ticks
 
-#: PROTOCOL 2.1: ``[+-]?digits[.digits][e[+-]digits]``; ASCII digits only, no blanks, no underscores.
+#: ``[+-]?digits[.digits][e[+-]digits]``; ASCII digits only, no blanks, no underscores (docs/wire-formats.md, numbers).
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
-#: PROTOCOL 5.2: hexadecimal, optional ``0x``, any case.
+#: Hexadecimal, optional ``0x``, any case (docs/wire-formats.md, numbers).
 STATUS = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,32})", re.ASCII)
 #: The longest text a producer prints has 22 characters (``%.14g`` with sign and exponent).
 MAX_NUMBER_CHARACTERS = 40

@@ -1,4 +1,4 @@
-"""`ffopenmppt.json`, one object with a router's newest record (PROTOCOL 4.2).
+"""`ffopenmppt.json`, one object with a router's newest record (docs/wire-formats.md).
 
 The router's program escapes nothing and may stop half-way, so the file is often not valid JSON. It has one
 member per line, and is read that way: a member that is broken or missing is unknown, the others stay.

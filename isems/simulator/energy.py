@@ -57,7 +57,7 @@ def integrate(spec: NodeSpec, weather: Weather) -> Energy:
         slot = at % DAY // STEP
         light = sky * shade[slot]
         warm = air + spec.warmth + 0.005 * light
-        # An AVR board prints no frost (PROTOCOL 6.2); this one stands indoors.
+        # An AVR board prints no frost (docs/nodes.md, sensors); this one stands indoors.
         warm = max(warm, 0.1) if spec.program is Program.AVR_BOARD else warm
         full_volts = charge_end_volts(spec, warm)
         idle_volts, watts = _panel(spec, light, air)

@@ -24,7 +24,7 @@ ROUTER_PERIOD, ROUTER_JITTER = 60.7, 0.7
 #: An AVR board's first 14 and further 28 serial lines.
 AVR_BOARD_FIRST, AVR_BOARD_PERIOD, AVR_BOARD_JITTER = 24, 47.5, 0.5
 BOARD_FIRST = 5
-#: The AVR's converter: millivolts a level at the panel and at the battery (PROTOCOL 6.1).
+#: The AVR's converter: millivolts a level at the panel and at the battery (docs/nodes.md, sensors).
 PANEL_LEVEL, BATTERY_LEVEL = 29.13, 17.57
 _HALF_STEP = STEP // 2
 _FIRMWARES = {
@@ -34,7 +34,7 @@ _FIRMWARES = {
     Program.BOARD: "ESP_2.0",
     Program.BOARD_LUA53: "ESP_2.0",
 }
-#: The AVR board's night test gone wrong (PROTOCOL 6.4): from 17 h at UTC+2, for the rest of the session.
+#: The AVR board's night test gone wrong, from 17 h at UTC+2 for the rest of the session (docs/nodes.md, gauge and health).
 _WRONG_HEALTH_AT, _WRONG_HEALTH = 15 * 3600 + 86, ("-2400", "-800", "-44")
 
 

@@ -52,7 +52,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     disconnect_volts: float = 11.7
     #: Charge end voltage at 25 degrees, before temperature correction.
     charge_end_volts: float = 14.2
-    #: False: the controller's firmware prints it in lower case, and the router reports 14.2 for ever (PROTOCOL 6.1).
+    #: False: the controller's firmware prints it in lower case, and the router reports 14.2 for ever
+    #: (docs/nodes.md, sensors).
     reports_charge_end: bool = True
     #: How much warmer than the air the battery is, in degrees.
     warmth: float = 2.0

@@ -11,12 +11,13 @@ from isems.simulator.energy import Energy, charge_end_volts, integrate
 from isems.simulator.nodes import NodeSpec, Program
 from isems.simulator.weather import STEP, season_bounds, season_weather
 
-#: A board's watchdog counts ticks of 15 s down from 3600; the reboot takes a second (PROTOCOL section 2, field 5).
+#: A board's watchdog counts ticks of 15 s down from 3600; the reboot takes a second (docs/nodes.md, time to shutdown).
 TICK_SECONDS, FIRST_TICKS = 15, 3600
 _BOARD_LIFE = 5 + TICK_SECONDS * (FIRST_TICKS + 1)
 #: How long the AVR's watchdog keeps the load switched off.
 _OFF_SECONDS = 10
-#: Gauge: most percent it falls and rises in a grid step (PROTOCOL 6.3), and the jump from which it kick-starts.
+#: Gauge: most percent it falls and rises in a grid step, and the jump from which it kick-starts (docs/nodes.md, gauge
+#: and health).
 #: Recorded routers and new boards hardly fall while the battery is charged; the two older programs do.
 _GAUGE_SLEW = {Program.ROUTER: 3.7, Program.AVR_BOARD: 4.6, Program.OLD_BOARD: 6.0}
 _BOARD_SLEW = 3.0

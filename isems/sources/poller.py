@@ -13,7 +13,7 @@ from isems.sources.archive import unpack_archive
 from isems.sources.http_answer import Limits, NodeAnswer
 from isems.sources.node_client import SEPARATORS, NodeAddress, fetch, looks_like_csv, parse_node_url
 
-#: Routers and the older boards; the newer boards and those with an AVR controller (PROTOCOL 3.1 to 3.4).
+#: Routers and the older boards; the newer boards and those with an AVR controller (docs/nodes.md, programs).
 LOG_PATH = "/ISEMS/ffopenmppt.log"
 CSV_PATH = "/csv.log"
 ARCHIVE_SUFFIX = ".gz"

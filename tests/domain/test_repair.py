@@ -95,7 +95,7 @@ def test_a_time_is_believed_from_2017_until_five_minutes_ahead_of_receipt(sent: 
 
 @pytest.mark.parametrize("receipt", [live(), file(), live(sender_time=NOON)])
 def test_a_backlog_is_late_not_wrong_and_never_moved(receipt: Receipt) -> None:
-    """Defect 12: a fresh line and then sixty older ones; all are kept as sent."""
+    """Defect 12: after a fresh line, sixty older ones were dropped; all are kept as sent."""
     lines = [record(NOON - 20, 500), *log(NOON - 9000, 60, counter=650)]
     judgement = judge_times(lines, receipt, [])
     assert times(judgement) == [m.measured_at for m in lines]
@@ -122,7 +122,7 @@ def test_a_log_years_old_is_kept_as_sent() -> None:
 def test_an_unbelievable_time_without_proof_is_refused_and_takes_nothing_with_it(
     sent: int | None, reason: Reason
 ) -> None:
-    """Defects 9 and 10: milliseconds, 0 and negative times among good lines."""
+    """Defects 9 and 10: milliseconds ended the program, 0 and negative times were stored."""
     lines = [*log(NOON - 600, 4), record(sent), *log(NOON - 300, 4)]
     judgement = judge_times(lines, file(), [])
     assert reasons(judgement) == [reason]
@@ -138,7 +138,7 @@ def test_an_unbelievable_time_without_proof_is_refused_and_takes_nothing_with_it
 def test_a_lone_2038_among_good_lines_hides_and_moves_none_of_them(
     receipt: Receipt, counter: int | None, position: int
 ) -> None:
-    """Defect 11: the good lines keep their times, the odd one is repaired by its neighbours or refused."""
+    """Defect 11: after one line of 2038 all others were dropped; it is repaired by its neighbours or refused."""
     good = log(NOON - 10 * CADENCE, 11, counter=counter)
     lines = list(good)
     lines[position] = msgspec.structs.replace(good[position], measured_at=2_145_916_800)

@@ -145,7 +145,7 @@ def simulated_nodes(deployment: Deployment, port: int, count: int) -> Iterator[s
 
 
 def test_cron_and_four_web_processes_share_one_sqlite_file(deployment: Deployment) -> None:
-    """Defect 21: "database is locked". The database is made first, cron polls from another folder, the web serves."""
+    """Defect 21: with "database is locked" the poll ended. Here cron polls from another folder while the web serves."""
     upgraded = deployment.run("flask", "db", "upgrade")
     assert upgraded.returncode == 0, upgraded.stderr
     failures: list[str] = []

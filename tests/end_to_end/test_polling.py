@@ -329,7 +329,7 @@ HOSTILE = {
 
 
 def test_no_hostile_node_delays_or_harms_another(sqlite_url: str) -> None:
-    """Defect 22 and the 50 MB body of section b: one bad node ended the poll of all, or took 2 GB."""
+    """Defect 22: one bad node ended the poll of all, a hanging one never let it end, a body of 50 MB took 2 GB."""
 
     async def talk() -> Finished:
         async with contextlib.AsyncExitStack() as stack:
@@ -441,7 +441,7 @@ def test_no_answer_from_any_node_is_exit_code_1_and_each_is_named(sqlite_url: st
 def test_what_ended_the_old_poll_stores_every_readable_line_and_lets_the_next_node_be_polled(
     sqlite_url: str, body: bytes, stored: int
 ) -> None:
-    """Defects 1, 2, 3, 5, 6, 7 in the body of a polled node."""
+    """Defects 1, 2, 3, 5, 6, 7: nothing, a page, or one bad line, byte, status or voltage ended the poll of all."""
 
     async def talk() -> None:
         async with node_server(nodes.sending(b"HTTP/1.0 200 OK\r\n\r\n" + body)) as bad, router(sqlite_url) as good:

@@ -716,7 +716,7 @@ def test_a_board_replaced_by_a_server_without_a_log_is_a_failure() -> None:
     ],
 )
 def test_whoever_goes_beyond_a_limit_is_refused_with_a_reason(handler: Handler, sentence: str) -> None:
-    """Defect 22 and the 50 MB body of section b: nothing that a node sends is taken without a limit."""
+    """Defect 22: a poll had no limit: a node could hold it up for ever, and a body of 50 MB took 2 GB."""
 
     async def talk(visitor: Visitor) -> None:
         assert sentence in await visitor.failure(seconds=0.3 if "no answer" in sentence or "no more" in sentence else 3)

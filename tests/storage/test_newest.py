@@ -83,7 +83,7 @@ def test_a_node_is_active_by_its_newest_record_or_its_newest_delivery(
 
 
 def test_one_nodes_future_stamp_hides_no_other_node(database: Database) -> None:
-    """Defect 11, as far as it is the storage's."""
+    """Defect 11: one record of 2038 hid what came after it; here, if one is stored, other nodes stay as they are."""
     store(database, measurement("a", 2_145_916_800), measurement("b", NOON))
     assert [m.node for m in newest_of_each(database, active_since=NOON)] == ["a", "b"]
 
