@@ -5,18 +5,22 @@ import logging
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import msgspec
+from sqlalchemy import Connection
 
 from isems.config import Config
 from isems.domain.clock import Moment
 from isems.domain.payload import Payload, Source
 from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
 from isems.errors import ConfigError, IsemsError, SourceError
+from isems.formats import Parsed
 from isems.ingest import IngestResult, ingest, judge_undecided, read_payload, store_parsed
 from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
@@ -59,6 +63,8 @@ class Collector:
         #: Answers that wait for the writer are held in memory: when there are many, no further node is asked.
         self._waiting = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isems-writer")
+        #: What waits for the writer: work in a transaction, and whom to tell what became of it.
+        self._unwritten: deque[tuple[Callable[[Connection], IngestResult], Future[IngestResult]]] = deque()
 
     async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
         """Poll one address and store what it gave; a node's failure is a report, never an exception.
@@ -74,10 +80,11 @@ class Collector:
                 await self._waiting.acquire()
         except SourceError as error:
             sentence = str(error).removeprefix(f"{address} ")
-            await self._run(self._save_failure, target, sentence)
+            failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
+            await self._write(failed, None)
             return NodeReport(address, IngestResult(), error=sentence), None
         try:
-            result = await self._run(self._store, polled)
+            result = await self._write(polled.target, polled.payload)
         finally:
             self._waiting.release()
         outcome = _outcome_of(polled, result)
@@ -167,22 +174,34 @@ class Collector:
         with self.database.read() as connection:
             return select_target(connection, address)
 
-    def _save_failure(self, target: PollTarget, error: str) -> None:
-        failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=error)
-        with self.database.write() as connection:
-            save_target(connection, failed)
+    async def _write(self, target: PollTarget, payload: Payload | None) -> IngestResult:
+        parsed = None if payload is None else await self._run(read_payload, payload)
+        work = partial(self._store, target=target, payload=payload, parsed=parsed)
+        done: Future[IngestResult] = Future()
+        self._unwritten.append((work, done))
+        self._writer.submit(self._write_all)
+        return await asyncio.wrap_future(done)
 
-    def _store(self, polled: Polled) -> IngestResult:
+    def _store(
+        self, connection: Connection, target: PollTarget, payload: Payload | None, parsed: Parsed | None
+    ) -> IngestResult:
         """Store and remember in one transaction: what was not stored must be asked for again."""
-        if polled.payload is None:
-            with self.database.write() as connection:
-                save_target(connection, polled.target)
-            return IngestResult()
-        parsed = read_payload(polled.payload)
-        with self.database.write() as connection:
-            result = store_parsed(connection, polled.payload, parsed, self._moment())
-            save_target(connection, polled.target)
+        result = IngestResult()
+        if payload is not None and parsed is not None:
+            result = store_parsed(connection, payload, parsed, self._moment())
+        save_target(connection, target)
         return result
+
+    def _write_all(self) -> None:
+        """Write all that has come while the writer was busy, in one transaction."""
+        taken = [self._unwritten.popleft() for _ in range(len(self._unwritten))]
+        taken = [(work, done) for work, done in taken if done.set_running_or_notify_cancel()]
+        results = self.database.write_each([work for work, _ in taken])
+        for (_, done), result in zip(taken, results, strict=True):
+            if isinstance(result, Exception):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
 
     def _judge_undecided(self) -> None:
         with self.database.read() as connection:

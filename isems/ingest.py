@@ -1,7 +1,9 @@
 """One payload becomes stored rows: parse, judge the times, insert. Whatever cannot be stored is kept as rejected."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -10,14 +12,14 @@ from isems.domain.clock import Moment, Receipt, Uptime, agrees
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
-from isems.domain.repair import ClockRun, Judgement, Recall, judge_times
+from isems.domain.repair import Judgement, Recall, judge_times
 from isems.errors import FormatError
 from isems.formats import Parsed, parse_payload
-from isems.storage.clock_runs import insert_runs, select_runs
+from isems.storage.clock_runs import NodeMemory, insert_runs, select_memories
 from isems.storage.database import Database
 from isems.storage.displaced import take_displaced
 from isems.storage.measurements import Inserted, decode_rows, insert_measurements, select_times
-from isems.storage.nodes import find_node, note_delivery
+from isems.storage.nodes import is_delivery_due, note_delivery
 from isems.storage.rejected import insert_rejected
 from isems.storage.rows import merge
 from isems.storage.states import read_state, save_state
@@ -73,6 +75,18 @@ def ingest(database: Database, payload: Payload, moment: Moment) -> IngestResult
         return store_parsed(connection, payload, parsed, moment)
 
 
+def ingest_all(database: Database, payloads: Sequence[Payload], moment: Moment) -> list[IngestResult | Exception]:
+    """Store several payloads in one transaction; give each one's result, or the error that kept it out.
+
+    A payload that fails harms no other.
+    """
+
+    def store(payload: Payload, connection: Connection) -> IngestResult:
+        return store_parsed(connection, payload, read_payload(payload), moment)
+
+    return database.write_each([partial(store, payload) for payload in payloads])
+
+
 def read_payload(payload: Payload) -> Parsed:
     """Parse; a payload in no known format becomes one rejected piece."""
     try:
@@ -90,19 +104,18 @@ def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, momen
         is_trusted=_is_clock_trusted(connection, payload, parsed, moment),
     )
     by_node = _group_by_node(parsed)
-    result = IngestResult(nodes=list(by_node))
-    rejected = list(parsed.rejected)
-    undecided: list[str] = []
-    for name, (measurements, raws) in by_node.items():
-        known = _known_runs(connection, name)
-        judgement = judge_times(measurements, receipt, known, _recall_of(connection, name))
-        inserted = _insert(connection, name, judgement, payload, moment)
-        if receipt.is_live and receipt.is_trusted and inserted.stored:
-            # Not while our clock is wrong: a delivery noted in the future would never be replaced.
-            note_delivery(connection, inserted.node_ids[name], payload.received_at)
-        _account(result, judgement, inserted)
-        rejected += _refused(name, judgement, inserted, raws)
-        undecided += [raws[index] for index in judgement.undecided]
+    memories = select_memories(connection, by_node)
+    judgements = {
+        name: judge_times(measurements, receipt, memories[name].runs, _recall_of(connection, name, memories[name]))
+        for name, (measurements, _) in by_node.items()
+    }
+    inserted = _insert(connection, judgements, payload, moment)
+    if receipt.is_live and receipt.is_trusted:
+        # Not while our clock is wrong: a delivery noted in the future would never be replaced.
+        _note_deliveries(connection, inserted, memories, payload.received_at)
+    result = _account(judgements, inserted)
+    rejected = [*parsed.rejected, *_refused(by_node, judgements), *_not_inserted(by_node, judgements, inserted)]
+    undecided = [by_node[name].raws[index] for name, judged in judgements.items() for index in judged.undecided]
     result.rejected = len(rejected)
     result.reasons = dict(Counter(piece.reason for piece in rejected))
     insert_rejected(connection, payload.source, payload.address, rejected, moment.now)
@@ -161,33 +174,33 @@ def _uptime_at_receipt(payload: Payload, moment: Moment) -> Uptime:
     return Uptime(moment.uptime.boot, moment.uptime.seconds - (waited if 0 <= waited <= MAX_WAIT else 0))
 
 
-def _group_by_node(parsed: Parsed) -> dict[str, tuple[list[Measurement], list[str]]]:
-    """Give each node's records and raw texts, in the order in which they came."""
+class _Sent(NamedTuple):
+    """What one node sent, in the order in which it came."""
+
+    measurements: list[Measurement]
+    raws: list[str]
+
+
+def _group_by_node(parsed: Parsed) -> dict[str, _Sent]:
     names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
     if len(names) == 1:
-        return dict.fromkeys(names, (parsed.measurements, parsed.raws))
-    groups: dict[str, tuple[list[Measurement], list[str]]] = {name: ([], []) for name in names}
+        return dict.fromkeys(names, _Sent(parsed.measurements, parsed.raws))
+    groups = {name: _Sent([], []) for name in names}
     for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
-        measurements, raws = groups[measurement.node]
-        measurements.append(measurement)
-        raws.append(raw)
+        sent = groups[measurement.node]
+        sent.measurements.append(measurement)
+        sent.raws.append(raw)
     return groups
 
 
-def _known_runs(connection: Connection, name: str) -> list[ClockRun]:
-    node_id = find_node(connection, name)
-    return [] if node_id is None else select_runs(connection, node_id)
-
-
-def _recall_of(connection: Connection, name: str) -> Recall:
+def _recall_of(connection: Connection, name: str, memory: NodeMemory) -> Recall:
     """Give the memory of a node: whether records are stored already under the times that a repair gives them."""
 
     def recall(samples: Sequence[Sequence[Measurement]]) -> int | None:
-        node_id = find_node(connection, name)
-        if node_id is None:
+        if memory.node_id is None:
             return None
         times = {m.measured_at or 0 for sample in samples for m in sample}
-        rows = [row for row in select_times(connection, node_id, list(times)) if row[1] in times]
+        rows = [row for row in select_times(connection, memory.node_id, list(times)) if row[1] in times]
         stored = {m.measured_at: m for m in decode_rows(connection, name, rows) if m.time_repaired}
 
         def is_stored(sample: Sequence[Measurement]) -> bool:
@@ -199,12 +212,24 @@ def _recall_of(connection: Connection, name: str) -> Recall:
     return recall
 
 
-def _insert(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> Inserted:
-    _move_displaced(connection, name, judgement, payload, moment)
-    inserted = insert_measurements(connection, list(judgement.kept.values()), moment.now)
-    if name in inserted.node_ids:
-        insert_runs(connection, inserted.node_ids[name], judgement.runs)
+def _insert(connection: Connection, judgements: Mapping[str, Judgement], payload: Payload, moment: Moment) -> Inserted:
+    """Insert what was kept of all nodes, in the order of the judgements."""
+    for name, judgement in judgements.items():
+        _move_displaced(connection, name, judgement, payload, moment)
+    kept = [measurement for judgement in judgements.values() for measurement in judgement.kept.values()]
+    inserted = insert_measurements(connection, kept, moment.now)
+    for name, judgement in judgements.items():
+        if name in inserted.node_ids:
+            insert_runs(connection, inserted.node_ids[name], judgement.runs)
     return inserted
+
+
+def _note_deliveries(
+    connection: Connection, inserted: Inserted, memories: Mapping[str, NodeMemory], received_at: int
+) -> None:
+    for name, node_id in inserted.node_ids.items():
+        if node_id in inserted.told_more and is_delivery_due(memories[name].delivered_at, received_at):
+            note_delivery(connection, node_id, received_at)
 
 
 def _move_displaced(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> None:
@@ -218,28 +243,38 @@ def _move_displaced(connection: Connection, name: str, judgement: Judgement, pay
     insert_rejected(connection, payload.source, payload.address, lost, moment.now)
 
 
-def _account(result: IngestResult, judgement: Judgement, inserted: Inserted) -> None:
-    result.stored += inserted.stored
-    result.duplicate += inserted.duplicate
-    result.completed += inserted.completed
-    result.kept += len(judgement.kept)
-    for measurement in judgement.kept.values():
-        time = measurement.measured_at or 0
-        if result.first_at is None or time < result.first_at:
-            result.first_at = time
-        if result.newest is None or time >= (result.newest.measured_at or 0):
-            result.newest = measurement
+def _account(judgements: Mapping[str, Judgement], inserted: Inserted) -> IngestResult:
+    kept = [measurement for judgement in judgements.values() for measurement in judgement.kept.values()]
+    return IngestResult(
+        stored=inserted.stored,
+        duplicate=inserted.duplicate,
+        completed=inserted.completed,
+        nodes=list(judgements),
+        kept=len(kept),
+        first_at=min((m.measured_at or 0 for m in kept), default=None),
+        newest=max(reversed(kept), key=lambda m: m.measured_at or 0, default=None),
+    )
 
 
-def _refused(name: str, judgement: Judgement, inserted: Inserted, raws: Sequence[str]) -> Iterable[Rejected]:
-    for refused in judgement.refused:
-        yield Rejected(_raw(raws[refused.index]), refused.reason, refused.detail, name)
-    indices = list(judgement.kept)
+def _refused(by_node: Mapping[str, _Sent], judgements: Mapping[str, Judgement]) -> Iterable[Rejected]:
+    for name, judgement in judgements.items():
+        for refused in judgement.refused:
+            yield Rejected(_raw(by_node[name].raws[refused.index]), refused.reason, refused.detail, name)
+
+
+def _not_inserted(
+    by_node: Mapping[str, _Sent], judgements: Mapping[str, Judgement], inserted: Inserted
+) -> Iterable[Rejected]:
+    if not (inserted.conflicts or inserted.beyond_limit):
+        return
+    kept = [(name, by_node[name].raws[index]) for name, judgement in judgements.items() for index in judgement.kept]
     for position in inserted.conflicts:
+        name, raw = kept[position]
         detail = "another record of this node and second is stored and differs"
-        yield Rejected(_raw(raws[indices[position]]), Reason.CONFLICT, detail, name)
+        yield Rejected(_raw(raw), Reason.CONFLICT, detail, name)
     for position in inserted.beyond_limit:
-        yield Rejected(_raw(raws[indices[position]]), Reason.NODE_LIMIT, "too many nodes are known already")
+        _, raw = kept[position]
+        yield Rejected(_raw(raw), Reason.NODE_LIMIT, "too many nodes are known already")
 
 
 def _raw(text: str) -> bytes:

@@ -21,9 +21,10 @@ from isems.api.app import create_app
 from isems.collector import Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
 from isems.domain.clock import Moment, Uptime
+from isems.domain.payload import Payload
 from isems.errors import ConfigError, SourceError
 from isems.ingest import IngestResult
-from isems.sources.poller import LOG_PATH, Polled
+from isems.sources.poller import LOG_PATH
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
 from isems.storage.poll_targets import select_target
@@ -294,9 +295,9 @@ def test_what_was_being_stored_at_the_stop_is_stored(database: Database) -> None
             begun = threading.Event()
 
             class Watched(Collector):
-                def _store(self, polled: Polled) -> IngestResult:
+                def _store(self, *what: Any, **more: Any) -> IngestResult:
                     begun.set()
-                    return super()._store(polled)
+                    return super()._store(*what, **more)
 
             work = asyncio.ensure_future(Watched(config_of(node.address.text), database).run())
             while not begun.is_set():
@@ -323,10 +324,10 @@ def test_a_fault_of_this_program_in_one_node_does_not_reach_another(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty(Collector):
-        def _store(self, polled: Polled) -> IngestResult:
-            if polled.payload is not None and b"Bad" in polled.payload.data:
+        def _store(self, *what: Any, payload: Payload | None, **more: Any) -> IngestResult:
+            if payload is not None and b"Bad" in payload.data:
                 raise ZeroDivisionError("oops")
-            return super()._store(polled)
+            return super()._store(*what, payload=payload, **more)
 
     async def talk() -> None:
         async with AsyncExitStack() as stack:

@@ -18,7 +18,7 @@ from isems.domain.payload import Payload, Source
 from isems.domain.rejection import Reason
 from isems.errors import StorageError
 from isems.formats import Parsed
-from isems.ingest import IngestResult, ingest, judge_undecided, read_payload, store_parsed
+from isems.ingest import IngestResult, ingest, ingest_all, judge_undecided, read_payload, store_parsed
 from isems.storage import schema
 from isems.storage.database import Database
 from isems.storage.nodes import find_node
@@ -657,3 +657,37 @@ def test_whatever_a_routers_clock_each_line_is_stored_once_and_near_its_true_tim
         database.close()
     assert [volts for _, _, volts in found] == [11_000 + index for index in range(end)]
     assert all(abs(time - router.truth(index)) <= 2 * CADENCE for index, (time, _, _) in enumerate(found))
+
+
+# Several at once
+
+
+def test_several_payloads_are_stored_together_each_with_its_own_counts(database: Database) -> None:
+    logs = [log_payload(minutes(count)) for count in (3, 5, 0)]
+    first, second, third = ingest_all(database, logs, moment(NOON + 300))
+    assert isinstance(first, IngestResult)
+    assert isinstance(second, IngestResult)
+    assert isinstance(third, IngestResult)
+    assert (first.stored, second.stored + second.duplicate, third.stored, third.rejected) == (3, 5, 0, 1)
+
+
+def test_a_payload_that_fails_harms_no_other(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(payload: Payload) -> Parsed:
+        if payload.data == b"bad":
+            raise ZeroDivisionError("oops")
+        return read_payload(payload)
+
+    monkeypatch.setattr(isems.ingest, "read_payload", read)
+    good = log_payload(minutes(4))
+    bad = log_payload([])
+    bad = msgspec.structs.replace(bad, data=b"bad")
+    results = ingest_all(sqlite, [good, bad, good], moment(NOON + 300))
+    assert [counts(one) for one in results if isinstance(one, IngestResult)] == [(4, 0, 0, 0, 0), (0, 4, 0, 0, 0)]
+    assert isinstance(results[1], ZeroDivisionError)
+
+
+def test_mixed_nodes_of_which_one_is_known_note_only_the_others_as_delivering(sqlite: Database) -> None:
+    lines = [csv_line(name, NOON) for name in ("a", "b", "c")]
+    assert counts(push(sqlite, text_of(lines), NOON)) == (3, 0, 0, 0, 0)
+    assert counts(push(sqlite, text_of([*lines, csv_line("c", NOON + 60)]), NOON + 7200)) == (1, 3, 0, 0, 0)
+    assert [delivered_at(sqlite, name) for name in ("a", "b", "c")] == [NOON, NOON, NOON + 7200]

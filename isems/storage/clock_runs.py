@@ -1,15 +1,48 @@
 """The repaired runs of each node's clock (domain.repair)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from isems.domain.repair import ClockRun
-from isems.storage.database import insert_into
+from isems.storage.database import Upsert
 from isems.storage.schema import clock_run as table
 
 #: A board without network time has a run for each boot; only the newest can still be read again.
 MAX_PER_NODE = 100
+#: Names in one statement; SQLite allows 32766 variables.
+CHUNK = 500
+
+_SAVE = Upsert(table, key=["node_id", "offset_seconds"], replace=["first_at", "last_at"])
+
+
+class NodeMemory(NamedTuple):
+    """What is known of a node before its next records are judged; `runs` the newest first."""
+
+    node_id: int | None
+    delivered_at: int | None
+    runs: list[ClockRun]
+
+
+_MEMORIES = text(
+    "SELECT n.name, n.id, n.delivered_at, r.first_at, r.last_at, r.offset_seconds"
+    " FROM node n LEFT JOIN clock_run r ON r.node_id = n.id WHERE n.name IN :names ORDER BY r.id DESC"
+).bindparams(bindparam("names", expanding=True))
+
+
+def select_memories(connection: Connection, names: Iterable[str]) -> dict[str, NodeMemory]:
+    """Give what is known of each of these nodes, in one statement; of a new one nothing."""
+    names = list(names)
+    memories = {name: NodeMemory(None, None, []) for name in names}
+    for start in range(0, len(names), CHUNK):
+        rows = connection.execute(_MEMORIES, {"names": names[start : start + CHUNK]})
+        for name, node_id, delivered_at, first, last, offset in rows:
+            if memories[name].node_id is None:
+                memories[name] = NodeMemory(node_id, delivered_at, [])
+            if offset is not None:
+                memories[name].runs.append(ClockRun(first, last, offset))
+    return memories
 
 
 def select_runs(connection: Connection, node_id: int) -> list[ClockRun]:
@@ -23,13 +56,9 @@ def insert_runs(connection: Connection, node_id: int, runs: Sequence[ClockRun]) 
     """Store new runs and widen known ones; a run is known by its node and offset."""
     if not runs:
         return
-    insert = insert_into(connection, table)
-    statement = insert.on_conflict_do_update(
-        index_elements=["node_id", "offset_seconds"],
-        set_={"first_at": insert.excluded.first_at, "last_at": insert.excluded.last_at},
-    )
-    for run in runs:
-        values = {"node_id": node_id, "first_at": run.first, "last_at": run.last, "offset_seconds": run.offset}
-        connection.execute(statement, values)
+    rows = [
+        {"node_id": node_id, "first_at": run.first, "last_at": run.last, "offset_seconds": run.offset} for run in runs
+    ]
+    _SAVE.execute(connection, rows)
     newest = select(table.c.id).where(table.c.node_id == node_id).order_by(table.c.id.desc()).limit(MAX_PER_NODE)
     connection.execute(delete(table).where(table.c.node_id == node_id, table.c.id.not_in(newest)))

@@ -2,10 +2,10 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
+
+T = TypeVar("T")
 
 #: How long a writer waits for another process's transaction, a VACUUM or a backup included.
 BUSY_SECONDS = 60
@@ -24,6 +26,10 @@ BEGIN_READ = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL 
 BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
 #: Ids remembered in the process before the memory is emptied.
 MAX_REMEMBERED = 50_000
+
+
+class _WorkFailedError(Exception):
+    """One of several pieces of work failed; the transaction is rolled back."""
 
 
 class Database:
@@ -58,6 +64,35 @@ class Database:
         self.make_ready()
         with self.write_any_version() as connection:
             yield connection
+
+    def write_each(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+        """Do several pieces of work in one transaction; give what each returns, or the error it failed with.
+
+        Where one fails, each is done again in a transaction of its own, so that it harms no other: work must leave
+        no trace but in the database.
+        """
+        if not works:
+            return []
+        try:
+            return self._write_together(works)
+        except _WorkFailedError:
+            return [self._write_alone(work) for work in works]
+        except StorageError as error:
+            return [error for _ in works]
+
+    def _write_together(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+        with self.write() as connection:
+            try:
+                return [work(connection) for work in works]
+            except Exception as error:
+                raise _WorkFailedError from error
+
+    def _write_alone(self, work: Callable[[Connection], T]) -> T | Exception:
+        try:
+            with self.write() as connection:
+                return work(connection)
+        except Exception as error:  # noqa: BLE001  # handed to whom the work belongs to; nobody else may suffer
+            return error
 
     @contextmanager
     def write_any_version(self) -> Iterator[Connection]:
@@ -179,6 +214,21 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert:
     if database_of(connection).is_sqlite:
         return sqlite.insert(table)
     return cast(sqlite.Insert, postgresql.insert(table))
+
+
+class Upsert:
+    """An INSERT that changes the row which is there already; built once, and the same for both databases."""
+
+    def __init__(self, table: Table, key: Sequence[str], replace: Sequence[str], add: Sequence[str] = ()) -> None:
+        self._statements = {}
+        for kind, insert in (("sqlite", sqlite.insert(table)), ("postgresql", postgresql.insert(table))):
+            new = insert.excluded
+            changes = {name: new[name] for name in replace} | {name: table.c[name] + new[name] for name in add}
+            self._statements[kind] = insert.on_conflict_do_update(index_elements=key, set_=changes)
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, which all have the same columns."""
+        connection.execute(self._statements[database_of(connection).kind], rows)
 
 
 def read_version(connection: Connection) -> str | None:

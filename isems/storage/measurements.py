@@ -1,6 +1,7 @@
 """The measurements: stored once, whoever brings them and in whatever order."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -26,10 +27,14 @@ DENSE_SECONDS = 300
 #: PostgreSQL takes rows as one array a column.
 _ARRAY_TYPES = {"BIGINT": "bigint[]", "INTEGER": "integer[]", "BOOLEAN": "boolean[]", "TEXT": "text[]"}
 
-SQLITE_INSERT = f"INSERT INTO measurement ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
-POSTGRES_INSERT = "INSERT INTO measurement ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING".format(
+SQLITE_INSERT = f"INSERT INTO measurement ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))})"
+POSTGRES_INSERT = "INSERT INTO measurement ({}) SELECT * FROM unnest({})".format(
     LIST, ", ".join(f"%s::{_ARRAY_TYPES[str(column.type).split('(')[0]]}" for column in table.columns)
 )
+
+
+#: Node and second.
+Key = tuple[int, int]
 
 
 class Inserted(msgspec.Struct):
@@ -44,6 +49,8 @@ class Inserted(msgspec.Struct):
     beyond_limit: list[int] = msgspec.field(default_factory=list)
     #: Ids of the nodes that the batch named.
     node_ids: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Ids of the nodes of which something new was stored.
+    told_more: set[int] = msgspec.field(default_factory=set)
 
 
 def insert_measurements(connection: Connection, measurements: Sequence[Measurement], now: int) -> Inserted:
@@ -56,9 +63,14 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     batch = _encode_batch(connection, measurements, inserted)
     if not batch.rows:
         return inserted
-    inserted.stored = _insert_rows(connection, batch.rows)
-    if inserted.stored < len(batch.rows):
-        _compare_with_stored(connection, measurements, batch, inserted)
+    stored = _select_stored(connection, batch.rows)
+    new = {row[:2]: row for row in batch.rows}
+    if stored or len(new) < len(batch.rows):
+        new = _compare(connection, measurements, batch, stored, inserted)
+    if new:
+        _insert_rows(connection, list(new.values()))
+    inserted.stored = len(new)
+    inserted.told_more = {node_id for node_id, _ in new}
     if inserted.completed:
         _note_configurations(connection, {row[0] for row in batch.rows})
     elif inserted.stored and batch.telling:
@@ -89,7 +101,7 @@ def _encode_batch(connection: Connection, measurements: Sequence[Measurement], i
     else:
         config_ids = {key: place.configuration_id for key, place in placed.items()}
         rows = [encode(ids[m.node], config_ids[id(m.configuration)], m) for m in measurements]
-    return _Batch(rows, indices, {pair for pair in {(row[0], row[2]) for row in rows} if pair[1] not in silent})
+    return _Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
 
 
 def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
@@ -98,63 +110,99 @@ def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
     return encode_exactly(node_id, place.configuration_id, measurement, place.exact)
 
 
-def _insert_rows(connection: Connection, rows: list[Row]) -> int:
-    """Insert what is not there yet; gives how many rows that were."""
+def _insert_rows(connection: Connection, rows: list[Row]) -> None:
     if database_of(connection).is_sqlite:
-        return connection.exec_driver_sql(SQLITE_INSERT, rows).rowcount
+        connection.exec_driver_sql(SQLITE_INSERT, rows)
+        return
     columns = tuple(list(column) for column in zip(*rows, strict=True))
-    return connection.exec_driver_sql(POSTGRES_INSERT, columns).rowcount
+    connection.exec_driver_sql(POSTGRES_INSERT, columns)
 
 
-def _compare_with_stored(
+def _compare(
     connection: Connection,
     measurements: Sequence[Measurement],
     batch: _Batch,
+    stored: dict[Key, Row],
     inserted: Inserted,
-) -> None:
-    """Sort out the rows that were not inserted: each is equal to what is stored, completes it, or conflicts."""
-    stored = _select_stored(connection, batch.rows)
-    equal = 0
+) -> dict[Key, Row]:
+    """Give the rows to insert; any other is equal to what is known at its key, completes it, or conflicts."""
+    new: dict[Key, Row] = {}
     for index, row in zip(batch.indices, batch.rows, strict=True):
-        known = stored[row[:2]]
-        if known[2:13] == row[2:13] and known[14] == row[14]:
-            equal += 1
-            continue
-        older = _decode_row(connection, measurements[index].node, known)
-        united = merge(older, measurements[index])
-        if united is None:
-            inserted.conflicts.append(index)
-        elif united == older:
+        key = row[:2]
+        known = stored.get(key) or new.get(key)
+        if known is None:
+            new[key] = row
+        elif known[2:13] == row[2:13] and known[14] == row[14]:
             inserted.duplicate += 1
         else:
-            stored[row[:2]] = _complete(connection, known[0], united)
-            inserted.completed += 1
-    inserted.duplicate += equal - inserted.stored
+            older = _decode_row(connection, measurements[index].node, known)
+            united = merge(older, measurements[index])
+            if united is None:
+                inserted.conflicts.append(index)
+            elif united == older:
+                inserted.duplicate += 1
+            else:
+                inserted.completed += 1
+                fuller = _encode_united(connection, row[0], united)
+                if key in stored:
+                    _update(connection, fuller)
+                (stored if key in stored else new)[key] = fuller
+    return new
 
 
 def _decode_row(connection: Connection, name: str, row: Row) -> Measurement:
     return decode_rows(connection, name, [row])[0]
 
 
-def _complete(connection: Connection, node_id: int, united: Measurement) -> Row:
+def _encode_united(connection: Connection, node_id: int, united: Measurement) -> Row:
     place = place_configuration(connection, node_id, united.configuration)
-    row = encode_exactly(node_id, place.configuration_id, united, place.exact)
+    return encode_exactly(node_id, place.configuration_id, united, place.exact)
+
+
+def _update(connection: Connection, row: Row) -> None:
     values = dict(zip(COLUMNS, row, strict=True))
     key = (table.c.node_id == values.pop("node_id"), table.c.measured_at == values.pop("measured_at"))
     connection.execute(table.update().where(*key).values(values))
-    return row
 
 
-def _select_stored(connection: Connection, rows: list[Row]) -> dict[tuple[int, int], Row]:
+def _select_stored(connection: Connection, rows: list[Row]) -> dict[Key, Row]:
     """Give the stored rows at the keys of these, among others perhaps."""
     times: dict[int, list[int]] = {}
     for row in rows:
         times.setdefault(row[0], []).append(row[1])
-    stored: dict[tuple[int, int], Row] = {}
+    found: list[Row] = []
+    loose: list[Key] = []
     for node_id, wanted in times.items():
-        for row in select_times(connection, node_id, wanted):
-            stored[row[:2]] = row
-    return stored
+        if len(wanted) >= WORTH_A_STATEMENT:
+            found += select_times(connection, node_id, wanted)
+        else:
+            loose += [(node_id, time) for time in wanted]
+    if loose:
+        found += _select_keys(connection, loose)
+    return {row[:2]: row for row in found}
+
+
+#: Fewer records of one node are looked up together with other nodes'.
+WORTH_A_STATEMENT = 20
+_PREFIXED = ", ".join(f"m.{column}" for column in COLUMNS)
+#: CROSS JOIN fixes the order: each key is sought.
+SQLITE_KEYS = (
+    f"SELECT {_PREFIXED} FROM json_each(?) wanted CROSS JOIN measurement m"
+    " ON m.node_id = json_extract(wanted.value, '$[0]') AND m.measured_at = json_extract(wanted.value, '$[1]')"
+)
+POSTGRES_KEYS = (
+    f"SELECT {_PREFIXED} FROM unnest(%s::integer[], %s::bigint[]) wanted(node_id, measured_at)"
+    " JOIN measurement m USING (node_id, measured_at)"
+)
+
+
+def _select_keys(connection: Connection, keys: list[Key]) -> list[Row]:
+    if database_of(connection).is_sqlite:
+        found = connection.exec_driver_sql(SQLITE_KEYS, (msgspec.json.encode(keys).decode(),))
+    else:
+        node_ids, times = zip(*keys, strict=True)
+        found = connection.exec_driver_sql(POSTGRES_KEYS, (list(node_ids), list(times)))
+    return [tuple(row) for row in found.all()]
 
 
 _RANGE = text(f"SELECT {LIST} FROM measurement WHERE node_id = :node AND measured_at BETWEEN :first AND :last")

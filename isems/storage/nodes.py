@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from isems.storage.database import database_of, insert_into, known_ids
 from isems.storage.schema import node
@@ -31,6 +31,9 @@ def identify_nodes(connection: Connection, names: Iterable[str], now: int) -> di
     return {name: node_id for name, node_id in ids.items() if node_id is not None}
 
 
+_BY_NAME = select(node.c.id).where(node.c.name == bindparam("name"))
+
+
 def _select_ids(connection: Connection, names: list[str]) -> dict[str, int]:
     found = connection.execute(select(node.c.name, node.c.id).where(node.c.name.in_(names)))
     return {row.name: row.id for row in found}
@@ -48,7 +51,7 @@ def _insert_nodes(connection: Connection, names: list[str], now: int) -> dict[st
 
 def find_node(connection: Connection, name: str) -> int | None:
     """Give the id of a name, or None where no node has it."""
-    found: int | None = connection.execute(select(node.c.id).where(node.c.name == name)).scalar()
+    found: int | None = connection.execute(_BY_NAME, {"name": name}).scalar()
     return found
 
 
@@ -73,10 +76,24 @@ def select_reconfigured(connection: Connection, pairs: Iterable[tuple[int, int]]
     return list(found.scalars())
 
 
+_DELIVERED = (
+    update(node)
+    .where(
+        node.c.id == bindparam("node"),
+        or_(node.c.delivered_at.is_(None), node.c.delivered_at < bindparam("now") - DELIVERED_GRAIN),
+    )
+    .values(delivered_at=bindparam("now"))
+)
+
+
 def note_delivery(connection: Connection, node_id: int, now: int) -> None:
     """Note that a node delivered something new, live."""
-    is_older = or_(node.c.delivered_at.is_(None), node.c.delivered_at < now - DELIVERED_GRAIN)
-    connection.execute(update(node).where(node.c.id == node_id, is_older).values(delivered_at=now))
+    connection.execute(_DELIVERED, {"node": node_id, "now": now})
+
+
+def is_delivery_due(delivered_at: int | None, now: int) -> bool:
+    """Tell whether `note_delivery` would write anything."""
+    return delivered_at is None or delivered_at < now - DELIVERED_GRAIN
 
 
 def note_configuration(connection: Connection, node_id: int, configuration_id: int) -> None:

@@ -5,17 +5,36 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 
 from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
-from isems.storage.database import insert_into
+from isems.storage.database import Upsert
 from isems.storage.schema import rejected as table
 from isems.storage.schema import rejected_dropped as dropped
 
 MAX_RAW_BYTES = 4096
 MAX_PER_ORIGIN = 1000
 MAX_IN_ALL = 100_000
+
+_KEEP = Upsert(table, key=["digest"], replace=["last_at", "detail"], add=["times"])
+_COUNT_DROPPED = Upsert(dropped, key=["reason"], replace=[], add=["times"])
+_FIRST_AND_LAST = select(
+    select(func.coalesce(func.min(table.c.id), 0)).scalar_subquery(),
+    select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery(),
+)
+_IS_BOUNDED = table.c.is_permanent.is_(False)
+_IS_OF_ORIGIN = table.c.origin == bindparam("origin")
+_COUNT = select(func.count()).select_from(table).where(_IS_BOUNDED)
+_COUNT_OF_ORIGIN = _COUNT.where(_IS_OF_ORIGIN)
+_OLDEST = (
+    select(table.c.id, table.c.reason, table.c.times)
+    .where(_IS_BOUNDED)
+    .order_by(table.c.last_at, table.c.id)
+    .limit(bindparam("excess"))
+)
+_OLDEST_OF_ORIGIN = _OLDEST.where(_IS_OF_ORIGIN)
+_DELETE = delete(table).where(table.c.id == bindparam("dropped_id"))
 
 
 class StoredRejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +70,15 @@ def insert_rejected(
             known["times"] = int(str(known["times"])) + 1
     if not rows:
         return
-    _upsert(connection, list(rows.values()))
+    _, last_before = connection.execute(_FIRST_AND_LAST).one()
+    _KEEP.execute(connection, list(rows.values()))
+    first, last = connection.execute(_FIRST_AND_LAST).one()
+    if last == last_before:
+        return  # all of it was known, so nothing became more
     for origin in {str(row["origin"]) for row in rows.values()}:
-        _trim(connection, max_per_origin, origin)
-    _trim(connection, max_in_all, None)
+        _trim(connection, max_per_origin, _COUNT_OF_ORIGIN, _OLDEST_OF_ORIGIN, {"origin": origin})
+    if last - first >= max_in_all:  # else there cannot be so many, and they need not be counted
+        _trim(connection, max_in_all, _COUNT, _OLDEST, {})
 
 
 def _row(source: Source, address: str, piece: Rejected, now: int) -> dict[str, object]:
@@ -77,39 +101,17 @@ def _row(source: Source, address: str, piece: Rejected, now: int) -> dict[str, o
     }
 
 
-def _upsert(connection: Connection, rows: list[dict[str, object]]) -> None:
-    insert = insert_into(connection, table)
-    statement = insert.on_conflict_do_update(
-        index_elements=["digest"],
-        set_={
-            "times": table.c.times + insert.excluded.times,
-            "last_at": insert.excluded.last_at,
-            "detail": insert.excluded.detail,
-        },
-    )
-    connection.execute(statement, rows)
-
-
-def _trim(connection: Connection, limit: int, origin: str | None) -> None:
-    """Drop the oldest rows of an origin (None: of all) beyond the limit."""
-    bounded = table.c.is_permanent.is_(False)
-    scope = (bounded,) if origin is None else (bounded, table.c.origin == origin)
-    count = connection.execute(select(func.count()).select_from(table).where(*scope)).scalar() or 0
-    if count <= limit:
+def _trim(
+    connection: Connection, limit: int, count: Select[int], oldest: Select[int, str, int], scope: dict[str, str]
+) -> None:
+    """Drop the oldest rows of a scope beyond the limit."""
+    excess = connection.execute(count, scope).scalar_one() - limit
+    if excess <= 0:
         return
-    oldest = select(table.c.id, table.c.reason, table.c.times).where(*scope)
-    oldest = oldest.order_by(table.c.last_at, table.c.id).limit(count - limit)
-    found = connection.execute(oldest).all()
-    connection.execute(delete(table).where(table.c.id.in_(select(oldest.subquery().c.id))))
-    _count_dropped(connection, Counter(row.reason for row in found))
-
-
-def _count_dropped(connection: Connection, reasons: Counter[str]) -> None:
-    insert = insert_into(connection, dropped)
-    statement = insert.on_conflict_do_update(
-        index_elements=["reason"], set_={"times": dropped.c.times + insert.excluded.times}
-    )
-    connection.execute(statement, [{"reason": reason, "times": times} for reason, times in reasons.items()])
+    found = connection.execute(oldest, {**scope, "excess": excess}).all()
+    connection.execute(_DELETE, [{"dropped_id": row.id} for row in found])
+    reasons = Counter(row.reason for row in found)
+    _COUNT_DROPPED.execute(connection, [{"reason": reason, "times": times} for reason, times in reasons.items()])
 
 
 def select_rejected(connection: Connection, limit: int = 1000) -> list[StoredRejection]:
