@@ -111,6 +111,7 @@ def ask(port: int, target: bytes) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
 def test_every_name_finds_its_node_percent_encoded(port: int, prefix: str) -> None:
+    """Defect 19: the node a/b was stored, and its endpoint answered 404."""
     found = {name: ask(port, f"{prefix}/measurements/{quote(name, safe='')}/latest".encode()) for name in NAMES}
     assert found == {name: (200, [name]) for name in NAMES}
 

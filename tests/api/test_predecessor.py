@@ -189,6 +189,22 @@ def test_inactive_nodes_are_hidden_unless_all_are_asked_for(database: Database) 
     assert len(get(client, "/measurements/old/latest")) == 1
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_age_of_a_node_does_not_depend_on_the_servers_time_zone(
+    lite: Database, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defect 26: the cutoff compared the server's local time with Berlin's."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        now = int(time.time())
+        store(lite, [line("old", now - 30 * DAY - 3600), line("young", now - 30 * DAY + 3600)], now=now)
+        assert [one["nodeId"] for one in get(client_of(lite), "/measurements/latest")] == ["young"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize("query", ["?all=false", "?all=", "?all", "?other=true"])
 def test_only_all_true_asks_for_all(lite: Database, query: str) -> None:
     store(lite, [line()], now=NOON)
