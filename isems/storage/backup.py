@@ -1,9 +1,10 @@
 """A copy of a SQLite file that others may be writing to, checked before it gets its name."""
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from isems.errors import StorageError
@@ -27,18 +28,35 @@ def copy_database(source: Path, target: Path, without: str, tell: Callable[[int,
 
     Does nothing where `target` is there: it is a finished copy. Raises StorageError where it cannot be made.
     """
-    if target.exists():
-        return
     part = Path(f"{target}.part")
     try:
-        part.unlink(missing_ok=True)
-        _copy(source, part, without, tell)
-        _sync(part)
-        part.rename(target)
-        _sync(target.parent)
+        with _held(part):
+            if not target.exists():
+                _clear(part)
+                _copy(source, part, without, tell)
+                _sync(part)
+                part.rename(target)
+                _sync(target.parent)
     except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"the backup {target} cannot be made: {error}") from error
+
+
+@contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Wait until no other process makes this copy; what is unfinished is gone afterwards."""
+    with part.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _clear(part: Path) -> None:
+    """Remove what a killed process left: above all its journal, which would be played into the new copy."""
+    part.write_bytes(b"")
+    for end in ("-journal", "-wal", "-shm"):
+        Path(f"{part}{end}").unlink(missing_ok=True)
 
 
 def _copy(source: Path, part: Path, without: str, tell: Callable[[int, int], None]) -> None:

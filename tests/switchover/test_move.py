@@ -189,7 +189,7 @@ def check_backup(backup: Path, rows: int) -> None:
 
 
 def test_on_postgresql_rows_arrive_one_by_one_after_kills_too(postgresql_url: str) -> None:
-    sent = list(history(30_000, AUTUMNS))
+    sent = list(history(16_000, AUTUMNS))
     set_zone(postgresql_url, "Europe/Berlin")
     make_database(postgresql_url, (one.row for one in sent))
     assert kill_when(postgresql_url, lambda: progress_of(postgresql_url) >= 0)
@@ -197,11 +197,11 @@ def test_on_postgresql_rows_arrive_one_by_one_after_kills_too(postgresql_url: st
     out = finish(postgresql_url)
     assert out.startswith("Times are read as those of Europe/Berlin; --timezone names another zone.\n")
     assert "Warning" not in out
-    assert ": 30000 rows moved, 0 rejected, " in out
+    assert ": 16000 rows moved, 0 rejected, " in out
     check(postgresql_url, sent)
     database = Database(postgresql_url)
     with database.read() as connection:
-        assert connection.execute(text(f"SELECT count(*) FROM {OLD}")).scalar() == 30_000
+        assert connection.execute(text(f"SELECT count(*) FROM {OLD}")).scalar() == 16_000
         assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, OLD}
         assert inspect(connection).get_pk_constraint("measurement")["name"] == "measurement_pkey"
     database.close()
@@ -495,6 +495,20 @@ def test_a_backup_that_was_put_back_is_upgraded_again_with_a_backup_of_its_own(s
     run(sqlite_url, lines)
     assert f"Backup: {path}.before-upgrade-2" in lines
     check(sqlite_url, sent)
+
+
+def test_two_upgrades_at_once_make_one_backup_and_move_each_row_once(sqlite_url: str) -> None:
+    sent = list(islice(history(24_000, AUTUMNS), 12_000))
+    make_database(sqlite_url, [one.row for one in sent])
+    environment = os.environ | {"DATABASE_URL": sqlite_url}
+    upgrades = [subprocess.Popen(ISEMS, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [upgrading.communicate(timeout=60)[0].splitlines()[-1] for upgrading in upgrades]
+    assert [upgrading.returncode for upgrading in upgrades] == [0, 0]
+    assert any(": 12000 rows moved, 0 rejected" in line for line in said)
+    check(sqlite_url, sent)
+    path = path_of(sqlite_url)
+    assert {file.name for file in path.parent.iterdir()} == {path.name, f"{path.name}.before-upgrade"}
+    check_backup(Path(f"{path}.before-upgrade"), 12_000)
 
 
 def test_without_room_nothing_is_begun(sqlite_url: str) -> None:
