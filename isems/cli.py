@@ -41,6 +41,7 @@ from isems.storage.database import Database
 from isems.storage.predecessor import Progress
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
+from isems.switchover.plan import describe_upgrade
 
 log = logging.getLogger(__name__)
 
@@ -300,6 +301,16 @@ def _describe_move(moved: Progress) -> str:
         f"{moved.doubled} in doubled hours, of which {moved.second} in the second pass",
     ]
     return ", ".join(filter(None, parts)) + f"; times read as those of {moved.zone}"
+
+
+@commands.command()
+@click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
+def doctor(*, before_upgrade: bool) -> None:
+    """Examine the database without changing it."""
+    config = Config.from_environment()
+    with _opened(config.database_url) as database:
+        for sentence in describe_upgrade(database, _moment(config)):
+            click.echo(sentence)
 
 
 # -- serving --------------------------------------------------------------------------------------

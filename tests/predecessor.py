@@ -163,3 +163,12 @@ def insert_old(connection: Connection, rows: Iterable[OldRow], version: str = VE
 def instant(year: int, month: int, day: int, hour: int) -> int:
     """An instant in UTC."""
     return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp())
+
+
+def set_zone(url: str, zone: str) -> None:
+    """Make a PostgreSQL database's sessions have this TimeZone."""
+    database = Database(url)
+    with database.write_any_version() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
+    database.close()

@@ -1,6 +1,5 @@
 """`flask db upgrade`: the predecessor's rows are moved while its programs go on, then the tables are exchanged."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from isems.storage.database import Database, read_version
 from isems.storage.predecessor import Progress, read_progress, save_progress
 from isems.storage.rejected import insert_permanently
 from isems.storage.upgrade import run_migrations, upgrade_database
+from isems.switchover.room import FreeBytes, find_room, free_of
 from isems.switchover.rows import Judge, Judged, reject
 from isems.switchover.zone import doubts, find_zone
 
@@ -27,12 +27,6 @@ from isems.switchover.zone import doubts, find_zone
 BATCH = 10_000
 #: How far ahead of our clock a row may be where nobody vouches for that clock.
 DISTRUST_SECONDS = 30 * 86_400
-#: What a moved row takes with everything beside it, generously.
-BYTES_PER_ROW = 64
-#: Journals and the like.
-SPARE_BYTES = 64 * 1024 * 1024
-#: Where SQLite makes a file anew it is there three times for a moment: as it was, the copy, and the journal.
-COPIES = 3
 
 
 class Voice(msgspec.Struct, frozen=True):
@@ -57,7 +51,7 @@ def upgrade(
     moment: Moment,
     voice: Voice,
     timezone: ZoneInfo | None = None,
-    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    free_bytes: FreeBytes = free_of,
 ) -> Upgraded:
     """Create the database, or bring one of any older version up to this program's.
 
@@ -79,11 +73,11 @@ class _Move:
         moment: Moment,
         voice: Voice,
         zone: ZoneInfo,
-        free_bytes: Callable[[Path], int],
+        free_bytes: FreeBytes,
     ) -> None:
         self.database = database
         self.now = moment.now
-        self.latest = moment.now + (TOLERANCE if moment.is_trusted else DISTRUST_SECONDS)
+        self.latest = latest_of(moment)
         self.voice = voice
         self.free_bytes = free_bytes
         self.judge = Judge(zone)
@@ -119,16 +113,11 @@ class _Move:
 
     def _check_room(self, progress: Progress | None) -> None:
         """Tell how much disk it takes; raise StorageError where there is not enough."""
-        path = Path(str(self.database.url.database))
-        needed = COPIES * BYTES_PER_ROW * (self.count - (progress.done if progress else 0)) + SPARE_BYTES
-        if not (progress and progress.backup and Path(progress.backup).exists()):
-            needed += path.stat().st_size
-        free = self.free_bytes(path.parent)
-        sentence = f"the upgrade of {self.count} rows needs {megabytes(needed)}, {megabytes(free)} are free"
-        if free < needed:
-            raise StorageError(f"{sentence} in {path.parent}: nothing was changed")
+        room = find_room(self.database, self.count, progress, self.free_bytes)
+        if not room.is_enough:
+            raise StorageError(f"the upgrade of {self.count} rows {room} in {room.folder}: nothing was changed")
         if self.count:
-            self.voice.say(f"{sentence[0].upper()}{sentence[1:]}.")
+            self.voice.say(f"The upgrade of {self.count} rows {room}.")
 
     def _begin(self) -> Progress | None:
         """Note that a move begins, or give how far the last one came; None where nothing is to be moved any more."""
@@ -232,6 +221,11 @@ class _Move:
             save_progress(connection, fresh)
 
 
+def latest_of(moment: Moment) -> int:
+    """Give the instant after which no row can be true."""
+    return moment.now + (TOLERANCE if moment.is_trusted else DISTRUST_SECONDS)
+
+
 def _read(connection: Connection) -> Progress:
     progress = read_progress(connection)
     if progress is None:
@@ -244,8 +238,3 @@ def _add(counts: dict[str, int], rejected: Sequence[Rejected]) -> dict[str, int]
     for one in rejected:
         counts[one.reason.value] = counts.get(one.reason.value, 0) + 1
     return counts
-
-
-def megabytes(size: int) -> str:
-    """Give a size in MB of a million bytes, never less than it is."""
-    return f"{-(-size // 1_000_000)} MB"

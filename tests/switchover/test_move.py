@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import sqlite3
@@ -42,6 +43,7 @@ from tests.predecessor import (
     local_text,
     make_database,
     sent_at,
+    set_zone,
 )
 
 #: Two autumn changes; each leap begins the day before.
@@ -204,14 +206,6 @@ def test_on_postgresql_rows_arrive_one_by_one_after_kills_too(postgresql_url: st
         assert connection.execute(text(f"SELECT count(*) FROM {OLD}")).scalar() == 16_000
         assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, OLD}
         assert inspect(connection).get_pk_constraint("measurement")["name"] == "measurement_pkey"
-    database.close()
-
-
-def set_zone(url: str, zone: str) -> None:
-    database = Database(url)
-    with database.write_any_version() as connection:
-        name = connection.execute(text("SELECT current_database()")).scalar()
-        connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone = '{zone}'")
     database.close()
 
 
@@ -606,6 +600,18 @@ def wait_for_lock(database: Database) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("nobody waits for the writer")
+
+
+def test_progress_is_shown_on_a_terminal_with_rows_and_time_left(sqlite_url: str) -> None:
+    make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    main, terminal = pty.openpty()
+    environment = os.environ | {"DATABASE_URL": sqlite_url, "TERM": "xterm"}
+    done = subprocess.run(ISEMS, env=environment, stdout=subprocess.PIPE, stderr=terminal, timeout=60, check=True)
+    os.close(terminal)
+    shown = os.read(main, 100_000).decode()
+    os.close(main)
+    assert re.search(r"Copying .*Moving .*100/100", shown, re.DOTALL)
+    assert done.stdout.count(b"\n") == 3
 
 
 def test_rows_that_vanished_meanwhile_stop_the_exchange(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
