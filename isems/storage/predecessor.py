@@ -81,6 +81,7 @@ def create_tables(connection: Connection) -> None:
     schema.metadata.drop_all(connection, tables=ours)
     schema.metadata.create_all(connection, tables=ours)
     new.create(connection)
+    database_of(connection).known_ids.clear()  # of rows that are gone
 
 
 def count_rows(connection: Connection) -> int:

@@ -285,6 +285,15 @@ def test_what_was_not_kept_is_completed_by_the_nodes_own_log(database_url: str) 
     assert list(read_all(database_url).values()) == logged
 
 
+def test_somebodys_view_of_the_old_columns_is_no_hindrance(sqlite_url: str) -> None:
+    sent = node_sent(*range(NOW - 6000, NOW, 60))
+    make_database(sqlite_url, [one.row for one in sent])
+    with closing(sqlite3.connect(path_of(sqlite_url))) as connection:
+        connection.execute("CREATE VIEW volts AS SELECT nodeId, batteryVoltage FROM measurement")
+    run(sqlite_url)
+    check(sqlite_url, sent)
+
+
 # -- rows that cannot be moved ----------------------------------------------------------------------
 
 
