@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -38,7 +39,10 @@ from isems.simulator import (
 )
 from isems.sources.own_clock import read_moment
 from isems.storage.database import Database
-from isems.storage.upgrade import upgrade_database
+from isems.storage.predecessor import Progress
+from isems.switchover.move import Upgraded, Voice
+from isems.switchover.move import upgrade as upgrade_any
+from isems.switchover.plan import describe_upgrade
 
 log = logging.getLogger(__name__)
 
@@ -239,17 +243,84 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@click.option("--timezone", metavar="ZONE", help="The zone of the predecessor's times, where PostgreSQL's is another.")
+def upgrade(timezone: str | None) -> None:
     """Create the database, or bring an older one up to this version."""
     with exit_on_errors():
-        with _opened(Config.from_environment().database_url) as database:
-            before, after = upgrade_database(database)
-        if before == after:
-            click.echo(f"{database.place} is up to date.")
-        elif before is None:
-            click.echo(f"{database.place} was created.")
-        else:
-            click.echo(f"{database.place} was upgraded from version {before} to {after}.")
+        config = Config.from_environment()
+        zone = None if timezone is None else _read_zone(timezone)
+        with _opened(config.database_url) as database, _Bars() as bars:
+            voice = Voice(bars.say, bars.show)
+            upgraded = upgrade_any(database, _moment(config), voice, zone)
+        click.echo(f"{database.place} {_describe_upgrade(upgraded)}.")
+
+
+def _read_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise ConfigError(f"--timezone is {name!r}, expected the name of a time zone, such as Europe/Berlin") from None
+
+
+class _Bars:
+    """Progress bars, one for each kind of work, and the lines said between them; no bar where nobody watches."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._label = ""
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def say(self, sentence: str) -> None:
+        """Tell a line, below the bar before it."""
+        self._stack.close()
+        self._label = ""
+        click.echo(sentence)
+
+    def show(self, label: str, done: int, total: int) -> None:
+        """Show how much of a work is done."""
+        if label != self._label:
+            self._stack.close()
+            self._label = label
+            bar = click.progressbar(length=total, label=label, show_pos=True, file=sys.stderr, hidden=_is_quiet())
+            self._bar = self._stack.enter_context(bar)
+        self._bar.length = total
+        self._bar.update(done - self._bar.pos)
+
+
+def _describe_upgrade(upgraded: Upgraded) -> str:
+    if upgraded.before == upgraded.after:
+        return "is up to date"
+    if upgraded.before is None:
+        return "was created"
+    text = f"was upgraded from version {upgraded.before} to {upgraded.after}"
+    return text if upgraded.moved is None or not upgraded.moved.done else f"{text}: {_describe_move(upgraded.moved)}"
+
+
+def _describe_move(moved: Progress) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(moved.rejected.items()))
+    rejected = sum(moved.rejected.values())
+    parts = [
+        f"{moved.moved} rows moved",
+        f"{moved.duplicate} duplicate" if moved.duplicate else "",
+        f"{rejected} rejected" + (f" ({reasons})" if reasons else ""),
+        f"{moved.doubled} in doubled hours, of which {moved.second} in the second pass",
+    ]
+    return ", ".join(filter(None, parts)) + f"; times read as those of {moved.zone}"
+
+
+@commands.command()
+@click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
+def doctor(*, before_upgrade: bool) -> None:
+    """Examine the database without changing it."""
+    config = Config.from_environment()
+    with _opened(config.database_url) as database:
+        for sentence in describe_upgrade(database, _moment(config)):
+            click.echo(sentence)
 
 
 # -- serving --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from isems.ingest import IngestResult
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
 from tests.api.stored import NOON, line
+from tests.predecessor import make_database
 
 
 class Done:
@@ -162,31 +163,19 @@ def test_an_empty_database_is_created_and_then_up_to_date(isems, tmp_path: Path)
     assert (again.code, again.out, again.err) == (0, f"{place} is up to date.\n", "")
 
 
-def make_old(url: str, rows: int) -> None:
-    """The predecessor's database, as far as an upgrade looks at it."""
-    database = Database(url)
-    with database.write_any_version() as connection:
-        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('ef784e202371')")
-        connection.exec_driver_sql("CREATE TABLE measurement (id INTEGER PRIMARY KEY, status INTEGER)")
-        for number in range(rows):
-            connection.exec_driver_sql(f"INSERT INTO measurement VALUES ({number}, 768)")
-    database.close()
-
-
 @pytest.mark.parametrize("arguments", [("serve",), ("import", __file__), ("update-data",)])
 def test_an_old_database_is_left_to_the_upgrade(
     isems, monkeypatch, arguments: tuple[str, ...], sqlite_url: str
 ) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("ISEMS_ROUTER_IPS", "127.83.255.1:9")
-    make_old(sqlite_url, rows=0)
+    make_database(sqlite_url)
     done = isems(*arguments)
     assert done.code == 2
     assert "run 'flask db upgrade'" in done.complaint
 
 
 def test_an_old_empty_database_is_upgraded(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
-    make_old(sqlite_url, rows=0)
+    make_database(sqlite_url)
     done = isems("db", "upgrade")
     assert done.code == 0
     assert re.search(r"was upgraded from version ef784e202371 to \w+\.\n$", done.out)
@@ -194,7 +183,7 @@ def test_an_old_empty_database_is_upgraded(isems, sqlite_url: str) -> None:  # t
 
 
 def test_an_unknown_version_is_refused(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
-    make_old(sqlite_url, rows=0)
+    make_database(sqlite_url)
     database = Database(sqlite_url)
     with database.write_any_version() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")

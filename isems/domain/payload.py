@@ -12,6 +12,7 @@ class Source(StrEnum):
     MQTT = "mqtt"
     PUSH = "push"
     IMPORT = "import"
+    UPGRADE = "upgrade"
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):

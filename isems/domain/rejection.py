@@ -17,6 +17,8 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
     TIME_UNREADABLE = "time_unreadable"
     NO_TIME = "no_time"
+    TIME_SKIPPED = "time_skipped"
+    VALUE_UNREADABLE = "value_unreadable"
     PLACEHOLDER = "placeholder"
     CLOCK_UNSET = "clock_unset"
     CLOCK_AHEAD = "clock_ahead"

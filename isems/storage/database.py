@@ -59,6 +59,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def read_any_version(self) -> Iterator[Connection]:
+        """Give a connection with one consistent view of a database of any version, for upgrades."""
+        with self._transaction(BEGIN_READ[self.kind]) as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give a connection that holds the write lock; commits at the end, rolls back on an error."""
         self.make_ready()
@@ -112,14 +118,14 @@ class Database:
         """
         if self._is_ready:
             return
-        with self._transaction(BEGIN_READ[self.kind]) as connection:
+        with self.read_any_version() as connection:
             version = read_version(connection)
         if version is None:
             self._create()
         elif version != schema.HEAD:
             raise self._wrong_version(version)
         if self.is_sqlite:
-            self._switch_to_wal()
+            self.switch_to_wal()
         self._is_ready = True
 
     def _create(self) -> None:
@@ -141,7 +147,7 @@ class Database:
             "it belongs to a newer program, or to another one"
         )
 
-    def _switch_to_wal(self) -> None:
+    def switch_to_wal(self) -> None:
         """Let readers and a writer work side by side; the file remembers it.
 
         SQLite does not wait here for another process that writes, so this does.

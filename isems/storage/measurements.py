@@ -27,8 +27,8 @@ DENSE_SECONDS = 300
 #: PostgreSQL takes rows as one array a column.
 _ARRAY_TYPES = {"BIGINT": "bigint[]", "INTEGER": "integer[]", "BOOLEAN": "boolean[]", "TEXT": "text[]"}
 
-SQLITE_INSERT = f"INSERT INTO measurement ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))})"
-POSTGRES_INSERT = "INSERT INTO measurement ({}) SELECT * FROM unnest({})".format(
+SQLITE_INSERT = f"INSERT INTO {{}} ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
+POSTGRES_INSERT = "INSERT INTO {{}} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING".format(
     LIST, ", ".join(f"%s::{_ARRAY_TYPES[str(column.type).split('(')[0]]}" for column in table.columns)
 )
 
@@ -60,7 +60,7 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     more; a different one is a conflict and overwrites nothing. Every `measured_at` must be known.
     """
     inserted = Inserted(node_ids=identify_nodes(connection, dict.fromkeys(m.node for m in measurements), now))
-    batch = _encode_batch(connection, measurements, inserted)
+    batch = encode_batch(connection, measurements, inserted)
     if not batch.rows:
         return inserted
     stored = _select_stored(connection, batch.rows)
@@ -68,17 +68,19 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
-        _insert_rows(connection, list(new.values()))
+        insert_rows(connection, list(new.values()))
     inserted.stored = len(new)
     inserted.told_more = {node_id for node_id, _ in new}
     if inserted.completed:
-        _note_configurations(connection, {row[0] for row in batch.rows})
+        note_configurations(connection, {row[0] for row in batch.rows})
     elif inserted.stored and batch.telling:
-        _note_configurations(connection, select_reconfigured(connection, batch.telling))
+        note_configurations(connection, select_reconfigured(connection, batch.telling))
     return inserted
 
 
-class _Batch(NamedTuple):
+class Batch(NamedTuple):
+    """Rows ready to be inserted."""
+
     rows: list[Row]
     #: Of the measurement that each row was made from.
     indices: Sequence[int]
@@ -86,7 +88,8 @@ class _Batch(NamedTuple):
     telling: set[tuple[int, int]]
 
 
-def _encode_batch(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> _Batch:
+def encode_batch(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> Batch:
+    """Make rows of measurements whose nodes are known; notes the others in `inserted.beyond_limit`."""
     ids = inserted.node_ids
     indices: Sequence[int] = range(len(measurements))
     if len(ids) < len({m.node for m in measurements}):
@@ -101,7 +104,7 @@ def _encode_batch(connection: Connection, measurements: Sequence[Measurement], i
     else:
         config_ids = {key: place.configuration_id for key, place in placed.items()}
         rows = [encode(ids[m.node], config_ids[id(m.configuration)], m) for m in measurements]
-    return _Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
+    return Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
 
 
 def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
@@ -110,18 +113,18 @@ def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
     return encode_exactly(node_id, place.configuration_id, measurement, place.exact)
 
 
-def _insert_rows(connection: Connection, rows: list[Row]) -> None:
+def insert_rows(connection: Connection, rows: list[Row], into: str = table.name) -> int:
+    """Insert what is not there yet; gives how many rows that were."""
     if database_of(connection).is_sqlite:
-        connection.exec_driver_sql(SQLITE_INSERT, rows)
-        return
+        return connection.exec_driver_sql(SQLITE_INSERT.format(into), rows).rowcount
     columns = tuple(list(column) for column in zip(*rows, strict=True))
-    connection.exec_driver_sql(POSTGRES_INSERT, columns)
+    return connection.exec_driver_sql(POSTGRES_INSERT.format(into), columns).rowcount
 
 
 def _compare(
     connection: Connection,
     measurements: Sequence[Measurement],
-    batch: _Batch,
+    batch: Batch,
     stored: dict[Key, Row],
     inserted: Inserted,
 ) -> dict[Key, Row]:
@@ -234,7 +237,7 @@ _NEWEST_CONFIGURATION = text(
 )
 
 
-def _note_configurations(connection: Connection, node_ids: Iterable[int]) -> None:
+def note_configurations(connection: Connection, node_ids: Iterable[int]) -> None:
     """Note for each of these nodes the configuration of its newest row that tells one."""
     for node_id in node_ids:
         newest = connection.execute(_NEWEST_CONFIGURATION, {"node": node_id}).first()

@@ -62,43 +62,56 @@ def insert_rejected(
     max_in_all: int = MAX_IN_ALL,
 ) -> None:
     """Keep rejected input within the limits; the oldest goes first, and is counted."""
-    rows: dict[bytes, dict[str, object]] = {}
-    for piece in rejected:
-        row = _row(source, address, piece, now)
-        known = rows.setdefault(row["digest"], row)  # type: ignore[arg-type]
-        if known is not row:
-            known["times"] = int(str(known["times"])) + 1
+    cut = [msgspec.structs.replace(piece, raw=piece.raw[:MAX_RAW_BYTES]) for piece in rejected]
+    rows = [_row(source, address, piece, now) for piece in cut]
     if not rows:
         return
     _, last_before = connection.execute(_FIRST_AND_LAST).one()
-    _KEEP.execute(connection, list(rows.values()))
+    _KEEP.execute(connection, _count_equal(rows))
     first, last = connection.execute(_FIRST_AND_LAST).one()
     if last == last_before:
         return  # all of it was known, so nothing became more
-    for origin in {str(row["origin"]) for row in rows.values()}:
+    for origin in {str(row["origin"]) for row in rows}:
         _trim(connection, max_per_origin, _COUNT_OF_ORIGIN, _OLDEST_OF_ORIGIN, {"origin": origin})
     if last - first >= max_in_all:  # else there cannot be so many, and they need not be counted
         _trim(connection, max_in_all, _COUNT, _OLDEST, {})
 
 
+def insert_permanently(
+    connection: Connection, source: Source, address: str, rejected: Sequence[Rejected], now: int
+) -> None:
+    """Keep what an upgrade could not carry over: whole, and outside the limits."""
+    if rejected:
+        rows = [_row(source, address, piece, now) | {"is_permanent": True} for piece in rejected]
+        _KEEP.execute(connection, _count_equal(rows))
+
+
 def _row(source: Source, address: str, piece: Rejected, now: int) -> dict[str, object]:
-    raw = piece.raw[:MAX_RAW_BYTES]
     origin = piece.node or address
     identity = "\0".join((source, origin, piece.reason)).encode("utf-8", "surrogatepass")
     return {
-        "digest": blake2b(identity + b"\0" + raw, digest_size=16).digest(),
+        "digest": blake2b(identity + b"\0" + piece.raw, digest_size=16).digest(),
         "source": source.value,
         "address": address,
         "node": piece.node,
         "origin": origin,
         "reason": piece.reason.value,
         "detail": piece.detail,
-        "raw": raw,
+        "raw": piece.raw,
         "times": 1,
         "first_at": now,
         "last_at": now,
         "is_permanent": False,
     }
+
+
+def _count_equal(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Unite equal rows: one statement cannot change a row twice on PostgreSQL."""
+    times = Counter(row["digest"] for row in rows)
+    distinct: dict[object, dict[str, object]] = {}
+    for row in rows:
+        distinct.setdefault(row["digest"], row)
+    return [row | {"times": times[digest]} for digest, row in distinct.items()]
 
 
 def _trim(

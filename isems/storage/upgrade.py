@@ -8,6 +8,9 @@ from isems.errors import StorageError
 from isems.storage import schema
 from isems.storage.database import Database, read_version
 
+#: How SQLite calls it.
+INCREMENTAL = 2
+
 
 def upgrade_database(database: Database) -> tuple[str | None, str]:
     """Run the migrations that are missing, all or none; gives the version before and after.
@@ -19,10 +22,18 @@ def upgrade_database(database: Database) -> tuple[str | None, str]:
         is_older = before not in (None, schema.HEAD)
         if is_older:
             run_migrations(connection, schema.HEAD)
-    if is_older and database.is_sqlite:
-        database.execute_alone("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")  # as a new file has it
+    if database.is_sqlite:
+        _set_auto_vacuum(database)
     database.make_ready()
     return before, schema.HEAD
+
+
+def _set_auto_vacuum(database: Database) -> None:
+    """Make the file what a new one is: asked of the file itself, since an earlier upgrade may have ended before this."""
+    with database.read_any_version() as connection:
+        is_set = connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == INCREMENTAL
+    if not is_set:
+        database.execute_alone("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
 
 
 def run_migrations(connection: Connection, target: str) -> None:

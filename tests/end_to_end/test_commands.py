@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import sysconfig
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
+from tests.predecessor import history, instant, make_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -23,29 +25,6 @@ def run(command: list[str], cwd: Path = ROOT, **environment: str) -> subprocess.
     )
 
 
-def make_predecessors(url: str, rows: int) -> None:
-    """A database as the archived program left it."""
-    database = Database(url)
-    with database.write_any_version() as connection:
-        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('ef784e202371')")
-        connection.exec_driver_sql(
-            'CREATE TABLE measurement (id INTEGER PRIMARY KEY, "nodeId" VARCHAR, status INTEGER)'
-        )
-        for number in range(rows):
-            connection.exec_driver_sql(f"INSERT INTO measurement VALUES ({number}, 'Dach', 768)")
-    database.close()
-
-
-def rows_of(url: str) -> list[tuple[object, ...]]:
-    database = Database(url)
-    with database.write_any_version() as connection:
-        rows = [tuple(row) for row in connection.exec_driver_sql("SELECT * FROM measurement ORDER BY id")]
-        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    database.close()
-    return [(version,), *rows]
-
-
 def test_flask_db_upgrade_creates_and_then_leaves_alone(database_url: str) -> None:
     first, second = (run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url) for _ in range(2))
     assert (first.returncode, first.stderr) == (second.returncode, second.stderr) == (0, "")
@@ -57,19 +36,18 @@ def test_flask_db_upgrade_creates_and_then_leaves_alone(database_url: str) -> No
     database.close()
 
 
-def test_flask_db_upgrade_refuses_what_it_would_lose_and_touches_nothing(database_url: str) -> None:
-    make_predecessors(database_url, rows=3)
-    before = rows_of(database_url)
-    done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ")
-    assert "3 measurements" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert rows_of(database_url) == before
+def test_flask_db_upgrade_moves_the_predecessors_rows_and_says_so_in_one_line(database_url: str) -> None:
+    rows = [one.row for one in islice(history(1000, [instant(2025, 10, 25, 20)]), 300)]
+    make_database(database_url, rows)
+    first, second = (run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url) for _ in range(2))
+    assert (first.returncode, first.stderr) == (second.returncode, second.stderr) == (0, "")
+    assert "was upgraded from version ef784e202371 to 5f0c1d8e7a21: 300 rows moved, 0 rejected" in first.stdout
+    assert second.stdout.endswith(" is up to date.\n")
+    assert second.stdout.count("\n") == 1
 
 
 def test_flask_db_upgrade_brings_an_older_empty_database_up(database_url: str) -> None:
-    make_predecessors(database_url, rows=0)
+    make_database(database_url)
     done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert "was upgraded from version ef784e202371 to" in done.stdout

@@ -1,0 +1,57 @@
+"""What an upgrade would do, how long it would take and how much disk it needs: told without changing anything."""
+
+import time
+from datetime import UTC, datetime
+
+from isems.domain.clock import Moment
+from isems.formats.predecessor_row import COLUMNS
+from isems.storage import predecessor, schema
+from isems.storage.database import Database, read_version
+from isems.storage.predecessor import count_rows, read_progress, select_rows
+from isems.switchover.move import BATCH, latest_of
+from isems.switchover.room import FreeBytes, find_room, free_of
+from isems.switchover.rows import Judge
+from isems.switchover.zone import doubts, find_zone
+
+#: Reading and judging rows is about a third of the work: storing them, the copy and the last clean-up are the rest.
+SHARES = 3
+
+
+def describe_upgrade(database: Database, moment: Moment, free_bytes: FreeBytes = free_of) -> list[str]:
+    """Tell in sentences what `flask db upgrade` would do with this database."""
+    with database.read_any_version() as connection:
+        version = read_version(connection)
+    if version is None:
+        return ["The database is empty: its tables would be created."]
+    if version not in predecessor.VERSIONS:
+        return [
+            "Nothing is to be moved." if version == schema.HEAD else f"Version {version} would become {schema.HEAD}."
+        ]
+    return list(_describe_move(database, moment, version, free_bytes))
+
+
+def _describe_move(database: Database, moment: Moment, version: str, free_bytes: FreeBytes) -> list[str]:
+    zone = find_zone(database, None)
+    with database.read_any_version() as connection:
+        count, progress = count_rows(connection), read_progress(connection)
+        began = time.perf_counter()
+        rows = select_rows(connection, COLUMNS, predecessor.FIRST_ID, 2**63 - 1, BATCH)
+        if rows:
+            Judge(zone).judge(connection, rows, latest_of(moment))
+        seconds = (time.perf_counter() - began) * SHARES
+    left = count - (progress.done if progress else 0)
+    told = [
+        f"{count} rows of the predecessor (version {version}) would be moved"
+        + (f", {left} of them are left." if left < count else "."),
+        f"Times would be read as those of {zone.key}.",
+        f"It would take some {_duration(seconds * left / max(1, len(rows)))}.",
+    ]
+    if not database.is_sqlite:
+        told += [f"Warning: {doubt}." for doubt in doubts(database, zone, datetime.fromtimestamp(moment.now, UTC).year)]
+        return [*told, f"The old table would be kept as {predecessor.OLD}."]
+    room = find_room(database, count, progress, free_bytes)
+    return [*told, f"It {room}, {'enough' if room.is_enough else 'which is not enough'}."]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
