@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
@@ -73,7 +73,8 @@ def service(nodes: int, days: int) -> Iterator[Service]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield Service(process, _connect(port), path)
+            with closing(_connect(port)) as connection:
+                yield Service(process, connection, path)
         finally:
             process.terminate()
             process.wait(20)
@@ -141,7 +142,7 @@ def _select_and_encode(path: str, requests: int) -> float:
 
 @contextmanager
 def start_newest_of_one(size: Size) -> Iterator[Measure]:
-    with service(size.nodes, 2 if size.days[0] else 1) as running:
+    with service(size.nodes, 2) as running:
         running.get(ONE_NODE)
 
         def measure() -> Round:

@@ -18,7 +18,7 @@ def test_it_measures_and_leaves_nothing_behind(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (outcome,) = run([benchmark], TINY, 1)
-    assert outcome.figure > 0
+    assert outcome.figure > 0 or benchmark.unit == "B"  # so little fits into pages that are there already
     assert outcome.limit is None or outcome.limit > 0
     assert list(tmp_path.iterdir()) == []
 
