@@ -245,14 +245,15 @@ def _move_displaced(connection: Connection, name: str, judgement: Judgement, pay
 
 def _account(judgements: Mapping[str, Judgement], inserted: Inserted) -> IngestResult:
     kept = [measurement for judgement in judgements.values() for measurement in judgement.kept.values()]
+    times = [measurement.measured_at or 0 for measurement in kept]
     return IngestResult(
         stored=inserted.stored,
         duplicate=inserted.duplicate,
         completed=inserted.completed,
         nodes=list(judgements),
         kept=len(kept),
-        first_at=min((m.measured_at or 0 for m in kept), default=None),
-        newest=max(reversed(kept), key=lambda m: m.measured_at or 0, default=None),
+        first_at=min(times, default=None),
+        newest=kept[-1 - times[::-1].index(max(times))] if kept else None,
     )
 
 

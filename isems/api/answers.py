@@ -1,6 +1,7 @@
 """How every body leaves: ETag, 304, gzip."""
 
 import gzip
+from collections.abc import Hashable
 from hashlib import blake2b
 
 from flask import Response, request
@@ -11,15 +12,47 @@ MIN_GZIP_BYTES = 1400
 GZIP_LEVEL = 1
 
 
+#: Tags remembered before all are forgotten.
+MAX_TAGS = 1000
+
+
+class SeenTags:
+    """For which state of the database an ETag was given: while that lasts, 304 needs no look at the data."""
+
+    def __init__(self) -> None:
+        self._tags: dict[Hashable, tuple[object, str]] = {}
+
+    def not_modified(self, question: Hashable, version: object) -> Response | None:
+        """Give 304 where the client has the answer and nothing was written since; else None."""
+        known_version, tag = self._tags.get(question, (None, ""))
+        if known_version != version or not request.if_none_match.contains_weak(tag):
+            return None
+        response = Response(status=304)
+        _describe(response, tag)
+        return response
+
+    def remember(self, question: Hashable, version: object, response: Response) -> Response:
+        """Remember the answer that was given; `version` is from before the data were read."""
+        tag, _ = response.get_etag()
+        if len(self._tags) >= MAX_TAGS:
+            self._tags.clear()
+        self._tags[question] = (version, tag or "")
+        return response
+
+
 def answer(body: bytes, mimetype: str = "application/json") -> Response:
     """Answer with a body, or with 304 where the client has it already."""
     response = Response(body, mimetype=mimetype)
-    # Weak, because the same tag stands for the body with and without gzip.
-    response.set_etag(blake2b(body, digest_size=16).hexdigest(), weak=True)
-    response.headers["Cache-Control"] = "no-cache"
-    response.vary.add("Accept-Encoding")
+    _describe(response, blake2b(body, digest_size=16).hexdigest())
     response.make_conditional(request)
     if response.status_code != 304 and len(body) >= MIN_GZIP_BYTES and request.accept_encodings["gzip"] > 0:
         response.set_data(gzip.compress(body, GZIP_LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+def _describe(response: Response, tag: str) -> None:
+    # Weak, because the same tag stands for the body with and without gzip.
+    response.set_etag(tag, weak=True)
+    response.headers["Cache-Control"] = "no-cache"
+    response.vary.add("Accept-Encoding")

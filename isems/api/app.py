@@ -4,7 +4,8 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from isems.api import health, home, predecessor, problems
-from isems.api.context import CONFIG, DATABASE
+from isems.api.answers import SeenTags
+from isems.api.context import CONFIG, DATABASE, TAGS
 from isems.api.prefix import StripPrefix
 from isems.api.sentry import start_sentry
 from isems.config import Config
@@ -28,6 +29,7 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     app = Flask("isems", static_folder=None)
     app.extensions[CONFIG] = config
     app.extensions[DATABASE] = database or Database(config.database_url)
+    app.extensions[TAGS] = SeenTags()
     app.url_map.merge_slashes = False  # a node id may hold them
     app.url_map.converters["node"] = NodeConverter
     problems.register(app)

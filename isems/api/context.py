@@ -4,11 +4,13 @@ from typing import cast
 
 from flask import current_app
 
+from isems.api.answers import SeenTags
 from isems.config import Config
 from isems.storage.database import Database
 
 CONFIG = "isems.config"
 DATABASE = "isems.database"
+TAGS = "isems.tags"
 #: Set by `isems serve --demo`: everything shown is simulated.
 DEMO = "isems.demo"
 
@@ -21,6 +23,11 @@ def config() -> Config:
 def database() -> Database:
     """Give the database."""
     return cast(Database, current_app.extensions[DATABASE])
+
+
+def tags() -> SeenTags:
+    """Give the memory of what clients have already."""
+    return cast(SeenTags, current_app.extensions[TAGS])
 
 
 def is_demo() -> bool:

@@ -34,13 +34,18 @@ def get_newest_of_each() -> Response:
 @routes.get("/measurements/<node:name>/latest")
 def get_newest_of_node(name: str) -> Response:
     """Give the newest 1440 measurements of one node, newest first."""
+    question = (name, _name_as_sent())
+    version = context.database().data_version()
+    if response := context.tags().not_modified(question, version):
+        return response
     with context.database().read() as connection:
         for candidate in _meanings(name):
             # PostgreSQL cannot even be asked for such a name, and no node has it.
             node_id = None if "\0" in candidate else find_node(connection, candidate)
             if node_id is not None:
                 stored = select_newest(connection, candidate, node_id, NEWEST)
-                return answer(encode_measurements(stored, context.config().timezone))
+                response = answer(encode_measurements(stored, context.config().timezone))
+                return context.tags().remember(question, version, response)
     return Response(f"No node is known by the name {name!r}.\n", status=404, mimetype="text/plain")
 
 

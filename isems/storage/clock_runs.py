@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, text
+import msgspec
+from sqlalchemy import Connection, delete, select
 
 from isems.domain.repair import ClockRun
-from isems.storage.database import Upsert
+from isems.storage.database import Upsert, database_of
 from isems.storage.schema import clock_run as table
 
 #: A board without network time has a run for each boot; only the newest can still be read again.
 MAX_PER_NODE = 100
-#: Names in one statement; SQLite allows 32766 variables.
-CHUNK = 500
 
 _SAVE = Upsert(table, key=["node_id", "offset_seconds"], replace=["first_at", "last_at"])
 
@@ -25,23 +24,27 @@ class NodeMemory(NamedTuple):
     runs: list[ClockRun]
 
 
-_MEMORIES = text(
+_MEMORIES = (
     "SELECT n.name, n.id, n.delivered_at, r.first_at, r.last_at, r.offset_seconds"
-    " FROM node n LEFT JOIN clock_run r ON r.node_id = n.id WHERE n.name IN :names ORDER BY r.id DESC"
-).bindparams(bindparam("names", expanding=True))
+    " FROM {} JOIN node n ON n.name = wanted.value LEFT JOIN clock_run r ON r.node_id = n.id ORDER BY r.id DESC"
+)
+SQLITE_MEMORIES = _MEMORIES.format("json_each(?) wanted CROSS")
+POSTGRES_MEMORIES = _MEMORIES.format("unnest(%s::text[]) wanted(value)")
 
 
 def select_memories(connection: Connection, names: Iterable[str]) -> dict[str, NodeMemory]:
     """Give what is known of each of these nodes, in one statement; of a new one nothing."""
     names = list(names)
     memories = {name: NodeMemory(None, None, []) for name in names}
-    for start in range(0, len(names), CHUNK):
-        rows = connection.execute(_MEMORIES, {"names": names[start : start + CHUNK]})
-        for name, node_id, delivered_at, first, last, offset in rows:
-            if memories[name].node_id is None:
-                memories[name] = NodeMemory(node_id, delivered_at, [])
-            if offset is not None:
-                memories[name].runs.append(ClockRun(first, last, offset))
+    if database_of(connection).is_sqlite:
+        rows = connection.exec_driver_sql(SQLITE_MEMORIES, (msgspec.json.encode(names).decode(),))
+    else:
+        rows = connection.exec_driver_sql(POSTGRES_MEMORIES, (names,))
+    for name, node_id, delivered_at, first, last, offset in rows.all():
+        if memories[name].node_id is None:
+            memories[name] = NodeMemory(node_id, delivered_at, [])
+        if offset is not None:
+            memories[name].runs.append(ClockRun(first, last, offset))
     return memories
 
 

@@ -1,12 +1,17 @@
 """How bodies leave: compressed where it pays, and not at all where the client has them."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from isems.api.app import create_app
+from isems.config import Config
+from isems.ingest import ingest
 from isems.storage.database import Database
 from tests.api.stored import NOON, line, store
+from tests.samples import log_payload, minutes, moment
 
 PATH = "/measurements/Dach/latest"
 
@@ -78,3 +83,41 @@ def test_head_tells_what_get_would_send_and_sends_nothing(client: FlaskClient, f
 
 def test_caches_must_ask_again(client: FlaskClient, filled: Database) -> None:
     assert client.get(PATH).headers["Cache-Control"] == "no-cache"
+
+
+# 304 without a look at the data
+
+
+def test_an_unchanged_answer_is_known_until_anything_is_written(tmp_path: Path) -> None:
+    """A late row, older than all that the client has, makes another answer."""
+    url = f"sqlite:///{tmp_path}/isems.db"
+    database, writer = Database(url), Database(url)
+    client = create_app(Config(database_url=url), database).test_client()
+    lines = log_payload(minutes(3))
+    ingest(writer, lines, moment(NOON + 300))
+    (name,) = {m.node for m in minutes(3)}
+    first = client.get(f"/measurements/{name}/latest")
+    asked = {"If-None-Match": first.headers["ETag"]}
+    for _ in range(2):
+        again = client.get(f"/measurements/{name}/latest", headers=asked)
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+    assert client.get(f"/measurements/{name}/latest", headers={"If-None-Match": '"other"'}).status_code == 200
+    ingest(writer, log_payload(minutes(1, first=NOON - 86_400)), moment(NOON + 400))
+    after = client.get(f"/measurements/{name}/latest", headers=asked)
+    assert after.status_code == 200
+    assert len(after.get_json()["measurements"]) == 4
+    writer.close()
+    database.close()
+
+
+def test_the_version_of_the_data_changes_with_every_commit_and_no_read(database_url: str) -> None:
+    database, writer = Database(database_url), Database(database_url)
+    versions = []
+    for second in range(3):
+        ingest(writer, log_payload(minutes(1, first=NOON + second)), moment(NOON + 300))
+        versions += [database.data_version(), database.data_version()]
+    assert versions[::2] == versions[1::2]
+    assert len(set(versions)) == 3
+    writer.close()
+    database.close()

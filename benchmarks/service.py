@@ -1,0 +1,214 @@
+"""The running service: how fast it answers over HTTP, how much memory it takes."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from benchmarks.outcome import Benchmark, Round, Size
+from benchmarks.samples import CADENCE, DAY, database, fill
+from isems.api.predecessor import NEWEST
+from isems.storage.measurements import COLUMNS
+
+Measure = Callable[[], Round]
+ONE_NODE = "/measurements/Node-1/latest"
+EVERY_NODE = "/measurements/latest"
+
+
+@dataclass
+class Service:
+    """`isems serve` as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    connection: HTTPConnection
+    path: str
+
+    def get(self, path: str, **headers: str) -> tuple[int, str, bytes]:
+        self.connection.request("GET", path, headers=headers)
+        response = self.connection.getresponse()
+        return response.status, response.headers.get("ETag", ""), response.read()
+
+    def milliseconds(self, requests: int, path: str, **headers: str) -> float:
+        """The median of several requests, one after the other."""
+        times = []
+        for _ in range(requests):
+            before = time.perf_counter()
+            self.get(path, **headers)
+            times.append(time.perf_counter() - before)
+        return 1000 * median(times)
+
+    def megabytes(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+
+
+@contextmanager
+def service(nodes: int, days: int) -> Iterator[Service]:
+    with database() as opened:
+        fill(opened, nodes, days * DAY // CADENCE)
+        path = opened.url.database or ""
+        port = _free_port()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": f"sqlite:///{path}",
+            "ISEMS_PORT": str(port),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "isems", "serve"],
+            env=environment,
+            cwd=Path(path).parent,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with closing(_connect(port)) as connection:
+                yield Service(process, connection, path)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _connect(port: int) -> HTTPConnection:
+    deadline = time.monotonic() + 30
+    while True:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return connection
+
+
+@contextmanager
+def start_newest_of_each(size: Size, days: int) -> Iterator[Measure]:
+    with service(size.nodes, days) as running:
+        running.get(EVERY_NODE)
+        yield lambda: Round(running.milliseconds(size.requests, EVERY_NODE))
+
+
+@contextmanager
+def start_flat(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, size.days[0]) as short, service(size.nodes, size.days[-1]) as long:
+
+        def measure() -> Round:
+            figure = long.milliseconds(size.requests, EVERY_NODE)
+            return Round(figure, short.milliseconds(size.requests, EVERY_NODE))
+
+        yield measure
+
+
+#: The twenty keys of the answer, straight from the tables.
+_SELECT_AND_JOIN = (
+    f"SELECT {', '.join('m.' + column for column in COLUMNS)}, c.firmware, c.latitude, c.longitude, c.isems_revision,"
+    " c.rated_panel_watts FROM measurement m CROSS JOIN configuration c ON c.id = m.configuration_id"
+    f" WHERE m.node_id = 2 ORDER BY m.measured_at DESC LIMIT {NEWEST}"
+)
+
+
+def _select_and_encode(path: str, requests: int) -> float:
+    """Bare SELECT of the same rows, each a dict of as many keys, to JSON; milliseconds."""
+    bare = sqlite3.connect(path)
+    times = []
+    for _ in range(requests):
+        before = time.perf_counter()
+        found = bare.execute(_SELECT_AND_JOIN)
+        names = [column[0] for column in found.description]
+        msgspec.json.encode({"measurements": [dict(zip(names, row, strict=True)) for row in found.fetchall()]})
+        times.append(time.perf_counter() - before)
+    bare.close()
+    return 1000 * median(times)
+
+
+@contextmanager
+def start_newest_of_one(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, 2) as running:
+        running.get(ONE_NODE)
+
+        def measure() -> Round:
+            figure = running.milliseconds(size.requests, ONE_NODE)
+            return Round(figure, _select_and_encode(running.path, size.requests))
+
+        yield measure
+
+
+@contextmanager
+def start_not_modified(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, 2) as running:
+        _, etag, _ = running.get(ONE_NODE)
+        status, _, body = running.get(ONE_NODE, **{"If-None-Match": etag})
+        if (status, body) != (304, b""):
+            raise RuntimeError(f"asked again with its ETag, the service answered {status}")
+        yield lambda: Round(running.milliseconds(size.requests, ONE_NODE, **{"If-None-Match": etag}))
+
+
+@contextmanager
+def start_memory_idle(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, 1) as running:
+        running.get("/healthz")
+        yield lambda: Round(running.megabytes())
+
+
+@contextmanager
+def start_memory_after_load(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, 2) as running:
+
+        def measure() -> Round:
+            for _ in range(4 * size.requests):
+                running.get(ONE_NODE)
+                running.get(EVERY_NODE)
+            return Round(running.megabytes())
+
+        yield measure
+
+
+def newest_of_each(days: int, name: str) -> Benchmark:
+    return Benchmark(
+        f"newest-{days}d",
+        f"newest of every node over HTTP, {name} of 100 nodes",
+        "ms",
+        "",
+        partial(start_newest_of_each, days=days),
+        at_most=5,
+    )
+
+
+BENCHMARKS = [
+    newest_of_each(1, "1 day"),
+    newest_of_each(30, "30 days"),
+    Benchmark(
+        "newest-flat", "the same, the longest history beside the shortest", "ms", "1 day", start_flat, at_most=1.5
+    ),
+    Benchmark(
+        "newest-1440",
+        "newest 1440 of one node over HTTP, no gzip",
+        "ms",
+        "bare SELECT and encode",
+        start_newest_of_one,
+        at_most=3,
+    ),
+    Benchmark("not-modified", "the same, unchanged since (304)", "ms", "", start_not_modified, at_most=1),
+    Benchmark("memory-idle", "memory of the service, idle", "MB", "", start_memory_idle, at_most=80),
+    Benchmark("memory-load", "the same, after load", "MB", "", start_memory_after_load, at_most=80),
+]
+FULL = [newest_of_each(365, "1 year")]
