@@ -62,6 +62,7 @@ class Collector:
         self._slots = asyncio.Semaphore(config.poll_concurrency)
         #: Answers that wait for the writer are held in memory: when there are many, no further node is asked.
         self._waiting = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
+        self._has_told_of_waiting = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isems-writer")
         #: What waits for the writer: work in a transaction, and whom to tell what became of it.
         self._unwritten: deque[tuple[Callable[[Connection], IngestResult], Future[IngestResult]]] = deque()
@@ -215,6 +216,12 @@ class Collector:
                 result.duplicate,
                 result.rejected,
             )
+        elif not self._has_told_of_waiting:
+            log.warning(
+                "some input waits, because this machine's clock is not known to be right: "
+                "set it, or say ISEMS_CLOCK_TRUSTED=yes"
+            )
+        self._has_told_of_waiting = not result.records
 
 
 def check_addresses(addresses: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """One payload becomes stored rows: parse, judge the times, insert. Whatever cannot be stored is kept as rejected."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,8 @@ from isems.storage.rejected import insert_rejected
 from isems.storage.rows import merge
 from isems.storage.states import read_state, save_state
 from isems.storage.undecided import Undecided, delete_undecided, insert_undecided, select_undecided
+
+log = logging.getLogger(__name__)
 
 #: Under this name `source_state` keeps which boot of this machine had its clock confirmed.
 CLOCK_STATE = "own_clock"
@@ -127,21 +130,34 @@ def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, momen
 
 
 def judge_undecided(database: Database, moment: Moment) -> IngestResult:
-    """Judge again what waited for our clock; does nothing while it is not trusted."""
+    """Judge again what waited for our clock; does nothing while it is not trusted.
+
+    A payload that cannot be stored goes on waiting and keeps no other waiting.
+    """
     total = IngestResult()
+    trusted = msgspec.structs.replace(moment, is_trusted=True)
+    last_id = 0
     while True:
-        with database.write() as connection:
+        with database.read() as connection:
             if not (moment.is_trusted or _is_boot_confirmed(connection, moment)):
                 return total
-            waiting = select_undecided(connection)
-            for undecided in waiting:
-                payload = _correct_receipt(undecided, moment)
-                trusted = msgspec.structs.replace(moment, is_trusted=True)
-                delete_undecided(connection, undecided.id)
-                result = store_parsed(connection, payload, read_payload(payload), trusted)
-                total.add(result)
+            waiting = select_undecided(connection, after=last_id)
         if not waiting:
             return total
+        last_id = waiting[-1].id
+        works = [partial(_judge_again, undecided=undecided, moment=trusted) for undecided in waiting]
+        for undecided, result in zip(waiting, database.write_each(works), strict=True):
+            if isinstance(result, IngestResult):
+                total.add(result)
+            else:
+                log.error("%s: input that waits could not be judged: %s", undecided.payload.address, result)
+
+
+def _judge_again(connection: Connection, undecided: Undecided, moment: Moment) -> IngestResult:
+    if not delete_undecided(connection, undecided.id):
+        return IngestResult()  # another process was faster
+    payload = _correct_receipt(undecided, moment)
+    return store_parsed(connection, payload, read_payload(payload), moment)
 
 
 def _is_clock_trusted(connection: Connection, payload: Payload, parsed: Parsed, moment: Moment) -> bool:

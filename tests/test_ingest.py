@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from sqlalchemy import select
 
 import isems.ingest
-from isems.domain.clock import Moment
+from isems.domain.clock import Moment, Uptime
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload, Source
 from isems.domain.rejection import Reason
@@ -604,6 +604,21 @@ def test_when_no_more_can_wait_the_source_is_told_and_nothing_is_dropped(
     assert waiting_bytes(database) == before
     assert times(database, "Right") == []  # the whole payload is asked for again
     assert judge_undecided(database, moment(NOON, uptime=130)).stored == 2
+
+
+def test_waiting_input_that_cannot_be_judged_keeps_no_other_waiting(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer program may have left a payload in a format that this one does not know."""
+    foreign = Payload(
+        data=b"?", source=Source.PUSH, address="newer", received_at=STALE, format_hint="of a newer program"
+    )
+    with database.write() as connection:
+        insert_undecided(connection, foreign, Uptime("boot-1", 99))
+    push(database, csv_line("Board", 5, firmware=BOARD), STALE, untrusted(STALE, 100))
+    assert judge_undecided(database, moment(NOON, uptime=130)).stored == 1
+    assert waiting_bytes(database) == len(foreign.data)
+    assert "newer: input that waits could not be judged" in caplog.text
 
 
 # Any router

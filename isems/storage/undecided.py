@@ -60,9 +60,9 @@ def count_bytes(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(func.length(table.c.data)), 0))).scalar_one())
 
 
-def select_undecided(connection: Connection, limit: int = 10) -> list[Undecided]:
-    """Give waiting payloads, the oldest first."""
-    rows = connection.execute(select(table).order_by(table.c.id).limit(limit))
+def select_undecided(connection: Connection, limit: int = 10, after: int = 0) -> list[Undecided]:
+    """Give waiting payloads with ids above `after`, the oldest first."""
+    rows = connection.execute(select(table).where(table.c.id > after).order_by(table.c.id).limit(limit))
     return [
         Undecided(
             row.id,
@@ -82,9 +82,9 @@ def select_undecided(connection: Connection, limit: int = 10) -> list[Undecided]
     ]
 
 
-def delete_undecided(connection: Connection, undecided_id: int) -> None:
-    """Forget a payload that was judged."""
-    connection.execute(delete(table).where(table.c.id == undecided_id))
+def delete_undecided(connection: Connection, undecided_id: int) -> bool:
+    """Forget a payload that was judged; False where it was forgotten already."""
+    return connection.execute(delete(table).where(table.c.id == undecided_id)).rowcount == 1
 
 
 def _select_data(connection: Connection, payload: Payload, key: bytes) -> bytes | None:
