@@ -33,7 +33,7 @@ def _store_bare(bare: sqlite3.Connection, batches: list[list[tuple[object, ...]]
     before = cpu_seconds()
     for rows in batches:
         bare.execute("BEGIN IMMEDIATE")
-        bare.executemany(SQLITE_INSERT, rows)
+        bare.executemany(SQLITE_INSERT.format("measurement"), rows)
         bare.execute("COMMIT")
     return sum(map(len, batches)) / (cpu_seconds() - before)
 
