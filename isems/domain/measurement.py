@@ -14,6 +14,12 @@ class Dialect(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: In `minutes_until_shutdown`: the watchdog was never set (docs/nodes.md, time to shutdown).
+SHUTDOWN_UNSET = 99999
+#: Marks there instead of counts; 0 is "off" or "controller silent".
+SHUTDOWN_MARKS = (None, 0, SHUTDOWN_UNSET)
+
+
 class Configuration(msgspec.Struct, frozen=True, gc=False):
     """The part of a record that a node's owner sets and that nearly never changes.
 

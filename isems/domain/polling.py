@@ -2,7 +2,7 @@
 
 import msgspec
 
-from isems.domain.measurement import Dialect, Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Dialect, Measurement
 
 
 class PollTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +46,6 @@ BEFORE_SHUTDOWN = 90
 LOW_MARGIN_VOLTS = 0.2
 #: Every wait is shortened by up to this share, so that nodes do not all answer at once.
 JITTER = 0.1
-#: Marks in `minutes_until_shutdown`, no counts.
-NO_SHUTDOWN = (None, 0, 99999)
 
 
 class PollOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +106,7 @@ def _usual_wait(outcome: PollOutcome | None, interval: int) -> float:
 
 def _waits_before_shutdown(newest: Measurement, now: int) -> list[float]:
     """A router keeps its log in RAM: it is asked just before its controller cuts the power, as it announced."""
-    if newest.measured_at is None or newest.minutes_until_shutdown in NO_SHUTDOWN:
+    if newest.measured_at is None or newest.minutes_until_shutdown in SHUTDOWN_MARKS:
         return []
     wait = newest.measured_at + (newest.minutes_until_shutdown or 0) * 60 - BEFORE_SHUTDOWN - now
     return [wait] if wait > 0 else []

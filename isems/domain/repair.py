@@ -22,15 +22,13 @@ from statistics import median_low
 import msgspec
 
 from isems.domain.clock import EARLIEST_BELIEVED, TOLERANCE, Receipt, is_believed
-from isems.domain.measurement import Dialect, Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Dialect, Measurement
 from isems.domain.rejection import Reason
 
 #: A tenth of a promille: a crystal without network time drifts less; keeps a long run one run.
 DRIFT = 1e-4
 #: The shutdown counter is an RC oscillator's; allow it this share of what it counted.
 COUNTER_DRIFT = 0.05
-#: Marks instead of counts: 0 is "off" or "controller silent", 99999 "never set" (docs/nodes.md, time to shutdown).
-COUNTER_MARKS = (None, 0, 99999)
 #: A log with more steps than this is noise; what lies before them is left as it was sent.
 MAX_RUNS = 50
 DAY = 86_400
@@ -198,7 +196,7 @@ def _find_break(
 def _count_seconds(before: Measurement, after: Measurement) -> int | None:
     """Give the seconds that the shutdown counter saw pass; negative: it was set anew; None: it does not run."""
     one, other = before.minutes_until_shutdown, after.minutes_until_shutdown
-    if one in COUNTER_MARKS or other in COUNTER_MARKS:
+    if one in SHUTDOWN_MARKS or other in SHUTDOWN_MARKS:
         return None
     return round(((one or 0) - (other or 0)) * 60)
 

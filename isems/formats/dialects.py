@@ -1,6 +1,6 @@
 """Which node program wrote a record, and the units that this settles (docs/wire-formats.md, who sends what)."""
 
-from isems.domain.measurement import Dialect
+from isems.domain.measurement import SHUTDOWN_UNSET, Dialect
 
 #: What X prints before its controller told a firmware id: it must not be taken for a board's id.
 AVR_BOARD_FIRST_FIRMWARE = "ESP_1A"
@@ -8,8 +8,6 @@ AVR_BOARD_FIRST_FIRMWARE = "ESP_1A"
 MAX_DISCONNECT_VOLTS = 100
 #: Boards count time to shutdown in ticks of 15 s under a label that says minutes (docs/nodes.md, time to shutdown).
 TICKS_PER_MINUTE = 4
-#: "Never set": a mark, not a count, in every dialect.
-SHUTDOWN_UNSET = 99999
 
 
 def dialect_of(firmware: str | None, disconnect: float | None) -> Dialect:

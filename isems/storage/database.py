@@ -206,10 +206,15 @@ class Database:
                 connection.info["database"] = self
                 yield connection
         except OperationalError as error:
-            raise StorageError(f"the database {self.place} cannot be used: {error.orig}") from error
+            raise StorageError(f"the database {self.place} cannot be used: {_one_line(error.orig)}") from error
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise StorageError(f"the database {self.place} refused: {cause}") from error
+            raise StorageError(f"the database {self.place} refused: {_one_line(cause)}") from error
+
+
+def _one_line(error: object) -> str:
+    """PostgreSQL's client words a refusal in several lines; ours is one."""
+    return " ".join(str(error).split())
 
 
 def database_of(connection: Connection) -> Database:

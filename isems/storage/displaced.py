@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Measurement
 from isems.storage.measurements import DENSE_SECONDS, LIST, decode_rows, select_times
 from isems.storage.nodes import find_node
 from isems.storage.rows import Row, merge
@@ -14,8 +14,8 @@ from isems.storage.rows import Row, merge
 #: Rows of one run that are moved at once: two months of a router's records.
 MAX_MOVED = 90_000
 SECONDS_PER_TICK = 15
-#: Ticks that are marks, no counts: the counter does not run, or was never set.
-COUNTER_MARKS = (None, 0, 4 * 99999)
+#: Ticks that are marks, no counts.
+TICK_MARKS = tuple(minutes and minutes * 60 // SECONDS_PER_TICK for minutes in SHUTDOWN_MARKS)
 
 
 def take_displaced(
@@ -81,7 +81,7 @@ def _precedes(row: Sequence[Any], after: Row) -> bool:
     passed: int = after[1] - row[1]
     if passed > DENSE_SECONDS:
         return False
-    if row[3] in COUNTER_MARKS or after[3] in COUNTER_MARKS:
+    if row[3] in TICK_MARKS or after[3] in TICK_MARKS:
         return bool(row[3] == after[3])
     counted: int = (row[3] - after[3]) * SECONDS_PER_TICK
     return abs(counted - passed) <= 120

@@ -172,7 +172,7 @@ outcomes = st.builds(
     chance=st.floats(0, 1),
     failures=st.integers(0, 10**9),
 )
-def test_whatever_a_node_says_the_wait_is_between_a_second_and_the_interval(
+def test_whatever_a_node_says_the_wait_is_between_the_least_and_the_interval(
     outcome: PollOutcome | None, now: int, interval: int, chance: float, failures: int
 ) -> None:
     jittered = next_wait(outcome, now, interval, chance, failures=failures)

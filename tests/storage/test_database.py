@@ -376,3 +376,12 @@ def test_a_server_with_a_stricter_default_isolation_loses_no_count(postgresql_ur
     assert sorted(r.stored for r in results) == [0, 0, 0, 200]
     assert sorted(r.duplicate for r in results) == [0, 200, 200, 200]
     database.close()
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
+    database = Database("postgresql+psycopg://nobody@127.0.0.1:1/isems")
+    with pytest.raises(StorageError) as refused:
+        database.make_ready()
+    assert "\n" not in str(refused.value)
+    assert "cannot be used" in str(refused.value)
+    database.close()
