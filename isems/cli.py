@@ -116,9 +116,9 @@ def update_data() -> None:
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Database]:
+def _opened(url: str, *, has_inbox: bool = False) -> Iterator[Database]:
     """Give the database and close it in the end, so that nothing of it is left in its journal."""
-    database = Database(url)
+    database = Database(url, has_inbox=has_inbox)
     try:
         yield database
     finally:
@@ -344,9 +344,10 @@ def serve(demo: str) -> None:
     check_addresses(config.router_ips)
     if config.mqtt_server:
         log.warning("MQTT_SERVER is set, but this version only polls: nothing is received by MQTT")
-    with _opened(config.database_url) as database:
+    # Each has connections of its own: a writer remembers more of what it wrote while nobody else uses them.
+    with _opened(config.database_url) as served, _opened(config.database_url, has_inbox=True) as database:
         database.make_ready()
-        app = create_app(config, database)
+        app = create_app(config, served)
         app.extensions[DEMO] = is_demo
         asyncio.run(_serve(config, database, app, is_demo=is_demo))
 
@@ -379,7 +380,7 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
             result = await import_history(database, mesh.history, _moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         log.info("polling %d addresses", len(config.router_ips))
-        await Collector(config, database).run()
+        await Collector(config, database, commit_seconds=config.commit_interval).run()
 
 
 def _log_history(done: int, count: int) -> None:

@@ -5,12 +5,11 @@ import logging
 import random
 import re
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,23 +19,25 @@ from isems.domain.clock import Moment
 from isems.domain.payload import Payload, Source
 from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
 from isems.errors import ConfigError, IsemsError, SourceError
-from isems.formats import Parsed
-from isems.ingest import IngestResult, ingest, judge_undecided, read_payload, store_parsed
+from isems.ingest import IngestResult, ingest, judge_undecided, store_payloads
 from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
 from isems.sources.poller import Polled, poll_node
 from isems.storage.database import Database
-from isems.storage.poll_targets import save_target, select_target
+from isems.storage.group_writer import GroupWriter
+from isems.storage.inbox import settle_database
+from isems.storage.poll_targets import save_targets, select_targets
 from isems.storage.undecided import count_bytes
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-A = TypeVarTuple("A")
-
 #: How often waiting input is judged again while our own clock is not trusted.
 JUDGE_SECONDS = 60
+#: Answers that wait for the writer are written together once they have so many bytes: one long log.
+GROUP_BYTES = 500_000
+#: An answer above this is held in memory by few polls at a time.
+BIG_BYTES = 16_384
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -50,44 +51,58 @@ class NodeReport(msgspec.Struct, frozen=True):
     short_memory: int | None = None
 
 
+class _Answer(NamedTuple):
+    """What a poll gives the writer; the target alone where there is nothing to store."""
+
+    target: PollTarget
+    payload: Payload | None
+
+
 class Collector:
-    """Polls the configured addresses; one writer thread keeps the event loop free for slow nodes."""
+    """Polls the configured addresses; a writer of its own keeps the event loop free for slow nodes.
+
+    What the nodes gave is written at once, or `commit_seconds` after the first of it, for longer runs.
+    """
 
     def __init__(
-        self, config: Config, database: Database, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        config: Config,
+        database: Database,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        commit_seconds: float = 0,
     ) -> None:
         self.config = config
         self._sleep = sleep
         self.database = database
         self._slots = asyncio.Semaphore(config.poll_concurrency)
-        #: Answers that wait for the writer are held in memory: when there are many, no further node is asked.
-        self._waiting = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
+        #: When many long answers wait for the writer, no further node is asked.
+        self._big_slots = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
         self._has_told_of_waiting = False
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isems-writer")
-        #: What waits for the writer: work in a transaction, and whom to tell what became of it.
-        self._unwritten: deque[tuple[Callable[[Connection], IngestResult], Future[IngestResult]]] = deque()
+        self._targets: dict[str, PollTarget] = {}
+        self._loading = asyncio.Lock()
+        self._writer: GroupWriter[_Answer, IngestResult] = GroupWriter(
+            self._write, lambda: settle_database(database), interval_seconds=commit_seconds, limit=GROUP_BYTES
+        )
 
     async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
         """Poll one address and store what it gave; a node's failure is a report, never an exception.
 
         The outcome is None where nothing new was learnt.
         """
-        target = await self._run(self._load_target, address)
-        try:
-            async with self._slots:
-                polled = await poll_node(
-                    target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline
-                )
-                await self._waiting.acquire()
-        except SourceError as error:
-            sentence = str(error).removeprefix(f"{address} ")
-            failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
-            await self._write(failed, None)
-            return NodeReport(address, IngestResult(), error=sentence), None
-        try:
-            result = await self._write(polled.target, polled.payload)
-        finally:
-            self._waiting.release()
+        target = await self._load_target(address)
+        async with AsyncExitStack() as stack:
+            try:
+                async with self._slots:
+                    polled = await poll_node(
+                        target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline
+                    )
+                    if _size_of(polled) > BIG_BYTES:
+                        await stack.enter_async_context(self._big_slots)
+            except SourceError as error:
+                sentence = str(error).removeprefix(f"{address} ")
+                await self._store(msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence), None)
+                return NodeReport(address, IngestResult(), error=sentence), None
+            result = await self._store(polled.target, polled.payload)
         outcome = _outcome_of(polled, result)
         return NodeReport(address, result, note=polled.note, short_memory=self._short_memory(outcome)), outcome
 
@@ -111,7 +126,7 @@ class Collector:
             report, _ = await task
             tell(report)
             reports.append(report)
-        await self._run(self._judge_undecided)
+        await asyncio.to_thread(self._judge_undecided)
         return reports
 
     async def run(self) -> None:
@@ -129,7 +144,7 @@ class Collector:
 
     def close(self) -> None:
         """Let the writer finish what it holds."""
-        self._writer.shutdown(wait=True)
+        self._writer.close()
 
     async def _keep_polling(self, address: str) -> None:
         known: PollOutcome | None = None
@@ -158,51 +173,42 @@ class Collector:
     async def _keep_judging(self) -> None:
         while True:
             try:
-                await self._run(self._judge_undecided)
+                await asyncio.to_thread(self._judge_undecided)
             except IsemsError as error:
                 log.warning("input that waits for the clock could not be judged: %s", error)
             except Exception:
                 log.exception("input that waits for the clock could not be judged by a fault in this program")
             await asyncio.sleep(JUDGE_SECONDS)
 
-    async def _run(self, work: Callable[[*A], T], *arguments: *A) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
-
     def _moment(self) -> Moment:
         return read_moment(is_trusted_by_operator=self.config.is_clock_trusted)
 
-    def _load_target(self, address: str) -> PollTarget:
+    async def _load_target(self, address: str) -> PollTarget:
+        """Give what is known of an address; from the database at first, then what this process itself learnt."""
+        async with self._loading:
+            if not self._targets:
+                self._targets = await asyncio.to_thread(self._load_targets)
+        return self._targets[address]
+
+    def _load_targets(self) -> dict[str, PollTarget]:
         with self.database.read() as connection:
-            return select_target(connection, address)
+            return select_targets(connection, self.config.router_ips)
 
-    async def _write(self, target: PollTarget, payload: Payload | None) -> IngestResult:
-        parsed = None if payload is None else await self._run(read_payload, payload)
-        work = partial(self._store, target=target, payload=payload, parsed=parsed)
-        done: Future[IngestResult] = Future()
-        self._unwritten.append((work, done))
-        self._writer.submit(self._write_all)
-        return await asyncio.wrap_future(done)
-
-    def _store(
-        self, connection: Connection, target: PollTarget, payload: Payload | None, parsed: Parsed | None
-    ) -> IngestResult:
-        """Store and remember in one transaction: what was not stored must be asked for again."""
-        result = IngestResult()
-        if payload is not None and parsed is not None:
-            result = store_parsed(connection, payload, parsed, self._moment())
-        save_target(connection, target)
+    async def _store(self, target: PollTarget, payload: Payload | None) -> IngestResult:
+        weight = 0 if payload is None else len(payload.data)
+        result = await asyncio.wrap_future(self._writer.put(_Answer(target, payload), weight))
+        self._targets[target.address] = target
         return result
 
-    def _write_all(self) -> None:
-        """Write all that has come while the writer was busy, in one transaction."""
-        taken = [self._unwritten.popleft() for _ in range(len(self._unwritten))]
-        taken = [(work, done) for work, done in taken if done.set_running_or_notify_cancel()]
-        results = self.database.write_each([work for work, _ in taken])
-        for (_, done), result in zip(taken, results, strict=True):
-            if isinstance(result, Exception):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+    def _write(self, answers: Sequence[_Answer]) -> list[IngestResult | Exception]:
+        return self.database.write_each(answers, self._store_answers)
+
+    def _store_answers(self, connection: Connection, answers: Sequence[_Answer]) -> list[IngestResult]:
+        """Store and remember in one transaction: what was not stored must be asked for again."""
+        payloads = [payload for _, payload in answers if payload is not None]
+        results = iter(store_payloads(connection, payloads, self._moment()))
+        save_targets(connection, [target for target, _ in answers])
+        return [IngestResult() if payload is None else next(results) for _, payload in answers]
 
     def _judge_undecided(self) -> None:
         with self.database.read() as connection:
@@ -231,6 +237,10 @@ def check_addresses(addresses: Sequence[str]) -> None:
             parse_node_url(address)
         except ConfigError as error:
             raise ConfigError(f"ISEMS_ROUTER_IPS: {error}") from error
+
+
+def _size_of(polled: Polled) -> int:
+    return 0 if polled.payload is None else len(polled.payload.data)
 
 
 def _outcome_of(polled: Polled, result: IngestResult) -> PollOutcome | None:

@@ -45,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval: int = 900
     poll_concurrency: int = 64
     poll_deadline: int = 30
+    commit_interval: int = 1
     timezone: ZoneInfo = ZoneInfo("Europe/Berlin")
     #: The operator says that this machine's clock is right, whatever the kernel knows.
     is_clock_trusted: bool = False
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             poll_interval=values.read("ISEMS_POLL_INTERVAL", _duration(10, 86_400), 900),
             poll_concurrency=values.read("ISEMS_POLL_CONCURRENCY", _whole(1, 1000), 64),
             poll_deadline=values.read("ISEMS_POLL_DEADLINE", _duration(1, 600), 30),
+            commit_interval=values.read("ISEMS_COMMIT_INTERVAL", _duration(0, 300), 1),
             timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),

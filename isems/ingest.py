@@ -1,9 +1,12 @@
 """One payload becomes stored rows: parse, judge the times, insert. Whatever cannot be stored is kept as rejected."""
 
 import logging
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -13,14 +16,14 @@ from isems.domain.clock import Moment, Receipt, Uptime, agrees
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
-from isems.domain.repair import Judgement, Recall, judge_times
+from isems.domain.repair import Judgement, Recall, is_plain, judge_times
 from isems.errors import FormatError
 from isems.formats import Parsed, parse_payload
-from isems.storage.clock_runs import NodeMemory, insert_runs, select_memories
+from isems.storage.clock_runs import NodeMemory, forget_memories, insert_runs, select_memories
 from isems.storage.database import Database
 from isems.storage.displaced import take_displaced
 from isems.storage.measurements import Inserted, decode_rows, insert_measurements, select_times
-from isems.storage.nodes import is_delivery_due, note_delivery
+from isems.storage.nodes import is_delivery_due, note_deliveries
 from isems.storage.rejected import insert_rejected
 from isems.storage.rows import merge
 from isems.storage.states import read_state, save_state
@@ -68,14 +71,20 @@ class IngestResult(msgspec.Struct):
         return self.stored + self.duplicate + self.completed + self.rejected + self.undecided
 
 
+class Arrival(NamedTuple):
+    """A payload and what was read from it."""
+
+    payload: Payload
+    parsed: Parsed
+
+
 def ingest(database: Database, payload: Payload, moment: Moment) -> IngestResult:
     """Store one payload in one transaction.
 
     Raises StorageError when the database refuses, or when too much waits for our clock to be right.
     """
-    parsed = read_payload(payload)
     with database.write() as connection:
-        return store_parsed(connection, payload, parsed, moment)
+        return store_payloads(connection, [payload], moment)[0]
 
 
 def ingest_all(database: Database, payloads: Sequence[Payload], moment: Moment) -> list[IngestResult | Exception]:
@@ -83,45 +92,146 @@ def ingest_all(database: Database, payloads: Sequence[Payload], moment: Moment) 
 
     A payload that fails harms no other.
     """
-
-    def store(payload: Payload, connection: Connection) -> IngestResult:
-        return store_parsed(connection, payload, read_payload(payload), moment)
-
-    return database.write_each([partial(store, payload) for payload in payloads])
+    return database.write_each(payloads, partial(store_payloads, moment=moment))
 
 
-def read_payload(payload: Payload) -> Parsed:
+def store_payloads(connection: Connection, payloads: Sequence[Payload], moment: Moment) -> list[IngestResult]:
+    """Store payloads as a part of somebody's transaction."""
+    return store_all(connection, [read_payload(payload) for payload in payloads], moment)
+
+
+def read_payload(payload: Payload) -> Arrival:
     """Parse; a payload in no known format becomes one rejected piece."""
     try:
-        return parse_payload(payload)
+        return Arrival(payload, parse_payload(payload))
     except FormatError as error:
-        return Parsed([], [], [Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)])
+        piece = Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)
+        return Arrival(payload, Parsed([], [], [piece]))
 
 
-def store_parsed(connection: Connection, payload: Payload, parsed: Parsed, moment: Moment) -> IngestResult:
-    """Judge and insert what was parsed, and account for every record of it."""
-    receipt = Receipt(
+def store_all(connection: Connection, arrivals: Sequence[Arrival], moment: Moment) -> list[IngestResult]:
+    """Judge and insert what was read, in the order in which it came, and account for every record of it.
+
+    Arrivals in which no time is to be repaired, nearly all, share their statements.
+    """
+    grouped = [_Grouped(payload, parsed, _group_by_node(parsed)) for payload, parsed in arrivals]
+    memories = select_memories(connection, dict.fromkeys(name for one in grouped for name in one.by_node))
+    results: list[IngestResult] = []
+    for are_plain, group in groupby(_sort_out(grouped, memories, moment), itemgetter(0)):
+        sorted_out = [one for _, one in group]
+        if are_plain:
+            results += _store_plain(connection, sorted_out, memories, moment)
+        else:
+            results += [_store_judged(connection, one, moment) for one in sorted_out]
+    return results
+
+
+class _Sent(NamedTuple):
+    """What one node sent, in the order in which it came."""
+
+    measurements: list[Measurement]
+    raws: list[str]
+
+
+class _Grouped(NamedTuple):
+    """An arrival, its records by node."""
+
+    payload: Payload
+    parsed: Parsed
+    by_node: dict[str, _Sent]
+
+
+def _group_by_node(parsed: Parsed) -> dict[str, _Sent]:
+    names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
+    if len(names) == 1:
+        return dict.fromkeys(names, _Sent(parsed.measurements, parsed.raws))
+    groups = {name: _Sent([], []) for name in names}
+    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
+        sent = groups[measurement.node]
+        sent.measurements.append(measurement)
+        sent.raws.append(raw)
+    return groups
+
+
+def _sort_out(
+    arrivals: Sequence[_Grouped], memories: Mapping[str, NodeMemory], moment: Moment
+) -> Iterator[tuple[bool, _Grouped]]:
+    """Tell which arrivals are plain. After one that is not, what is known of its nodes may be another thing."""
+    changing: set[str] = set()
+    for arrival in arrivals:
+        receipt = _receipt_of(arrival.payload, is_trusted=moment.is_trusted)
+        plain = receipt.is_trusted and all(
+            name not in changing and is_plain(sent.measurements, receipt, memories[name].runs)
+            for name, sent in arrival.by_node.items()
+        )
+        if not plain:
+            changing.update(arrival.by_node)
+        yield plain, arrival
+
+
+def _receipt_of(payload: Payload, *, is_trusted: bool) -> Receipt:
+    return Receipt(
         received_at=payload.received_at,
         is_live=payload.is_live,
         sender_time=payload.sender_time,
-        is_trusted=_is_clock_trusted(connection, payload, parsed, moment),
+        is_trusted=is_trusted,
     )
-    by_node = _group_by_node(parsed)
+
+
+def _store_plain(
+    connection: Connection, arrivals: Sequence[_Grouped], memories: Mapping[str, NodeMemory], moment: Moment
+) -> list[IngestResult]:
+    batch = [measurement for arrival in arrivals for measurement in arrival.parsed.measurements]
+    inserted = insert_measurements(connection, batch, moment.now)
+    results = []
+    start = 0
+    for arrival in arrivals:
+        part = _part_of(inserted, start, len(arrival.parsed.measurements))
+        start += len(arrival.parsed.measurements)
+        _note_deliveries(connection, part, arrival, memories)
+        rejected = [*arrival.parsed.rejected, *_not_inserted(arrival.parsed.measurements, arrival.parsed.raws, part)]
+        results.append(_account(connection, arrival, arrival.parsed.measurements, part, rejected, moment))
+    return results
+
+
+def _part_of(inserted: Inserted, start: int, count: int) -> Inserted:
+    """Give what became of `count` records of a batch, with indices that begin with theirs."""
+
+    def own(indices: list[int]) -> list[int]:
+        first, end = bisect_left(indices, start), bisect_left(indices, start + count)
+        return [index - start for index in indices[first:end]]
+
+    part = Inserted(
+        duplicates=own(inserted.duplicates),
+        completions=own(inserted.completions),
+        conflicts=own(inserted.conflicts),
+        beyond_limit=own(inserted.beyond_limit),
+        node_ids=inserted.node_ids,
+        told_more=inserted.told_more,
+    )
+    refused = len(part.conflicts) + len(part.beyond_limit)
+    part.stored = count - part.duplicate - part.completed - refused
+    return part
+
+
+def _store_judged(connection: Connection, arrival: _Grouped, moment: Moment) -> IngestResult:
+    payload, parsed, by_node = arrival
+    receipt = _receipt_of(payload, is_trusted=_is_clock_trusted(connection, arrival, moment))
     memories = select_memories(connection, by_node)
     judgements = {
         name: judge_times(measurements, receipt, memories[name].runs, _recall_of(connection, name, memories[name]))
         for name, (measurements, _) in by_node.items()
     }
     inserted = _insert(connection, judgements, payload, moment)
-    if receipt.is_live and receipt.is_trusted:
+    if receipt.is_trusted:
         # Not while our clock is wrong: a delivery noted in the future would never be replaced.
-        _note_deliveries(connection, inserted, memories, payload.received_at)
-    result = _account(judgements, inserted)
-    rejected = [*parsed.rejected, *_refused(by_node, judgements), *_not_inserted(by_node, judgements, inserted)]
+        _note_deliveries(connection, inserted, arrival, memories)
+    kept = [(m, by_node[name].raws[index]) for name, judged in judgements.items() for index, m in judged.kept.items()]
+    measurements = [measurement for measurement, _ in kept]
+    lost = _not_inserted(measurements, [raw for _, raw in kept], inserted)
+    rejected = [*parsed.rejected, *_refused(by_node, judgements), *lost]
+    result = _account(connection, arrival, measurements, inserted, rejected, moment)
     undecided = [by_node[name].raws[index] for name, judged in judgements.items() for index in judged.undecided]
-    result.rejected = len(rejected)
-    result.reasons = dict(Counter(piece.reason for piece in rejected))
-    insert_rejected(connection, payload.source, payload.address, rejected, moment.now)
     if undecided:
         result.undecided = len(undecided)
         waiting = msgspec.structs.replace(payload, data="\n".join(undecided).encode())
@@ -145,29 +255,33 @@ def judge_undecided(database: Database, moment: Moment) -> IngestResult:
         if not waiting:
             return total
         last_id = waiting[-1].id
-        works = [partial(_judge_again, undecided=undecided, moment=trusted) for undecided in waiting]
-        for undecided, result in zip(waiting, database.write_each(works), strict=True):
+        results = database.write_each(waiting, partial(_judge_again, moment=trusted))
+        for undecided, result in zip(waiting, results, strict=True):
             if isinstance(result, IngestResult):
                 total.add(result)
             else:
                 log.error("%s: input that waits could not be judged: %s", undecided.payload.address, result)
 
 
-def _judge_again(connection: Connection, undecided: Undecided, moment: Moment) -> IngestResult:
-    if not delete_undecided(connection, undecided.id):
-        return IngestResult()  # another process was faster
-    payload = _correct_receipt(undecided, moment)
-    return store_parsed(connection, payload, read_payload(payload), moment)
+def _judge_again(connection: Connection, waiting: Sequence[Undecided], moment: Moment) -> list[IngestResult]:
+    results = []
+    for undecided in waiting:
+        if delete_undecided(connection, undecided.id):
+            results += store_payloads(connection, [_correct_receipt(undecided, moment)], moment)
+        else:
+            results.append(IngestResult())  # another process was faster
+    return results
 
 
-def _is_clock_trusted(connection: Connection, payload: Payload, parsed: Parsed, moment: Moment) -> bool:
+def _is_clock_trusted(connection: Connection, arrival: _Grouped, moment: Moment) -> bool:
     """Our clock is trusted when it says so itself, or once any node's own clock has confirmed it since boot."""
     if moment.is_trusted or _is_boot_confirmed(connection, moment):
         return True
-    receipt = Receipt(received_at=payload.received_at, is_live=payload.is_live, sender_time=payload.sender_time)
-    if not parsed.measurements or not agrees(parsed.measurements, receipt):
+    measurements = arrival.parsed.measurements
+    if not measurements or not agrees(measurements, _receipt_of(arrival.payload, is_trusted=False)):
         return False
-    save_state(connection, CLOCK_STATE, {"boot": moment.uptime.boot, "confirmed_by": payload.address})
+    confirmed = {"boot": moment.uptime.boot, "confirmed_by": arrival.payload.address}
+    save_state(connection, CLOCK_STATE, confirmed)
     return True
 
 
@@ -188,25 +302,6 @@ def _uptime_at_receipt(payload: Payload, moment: Moment) -> Uptime:
     """A payload is stored some seconds after it came; a longer wait is a step of our clock in between."""
     waited = moment.now - payload.received_at
     return Uptime(moment.uptime.boot, moment.uptime.seconds - (waited if 0 <= waited <= MAX_WAIT else 0))
-
-
-class _Sent(NamedTuple):
-    """What one node sent, in the order in which it came."""
-
-    measurements: list[Measurement]
-    raws: list[str]
-
-
-def _group_by_node(parsed: Parsed) -> dict[str, _Sent]:
-    names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
-    if len(names) == 1:
-        return dict.fromkeys(names, _Sent(parsed.measurements, parsed.raws))
-    groups = {name: _Sent([], []) for name in names}
-    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
-        sent = groups[measurement.node]
-        sent.measurements.append(measurement)
-        sent.raws.append(raw)
-    return groups
 
 
 def _recall_of(connection: Connection, name: str, memory: NodeMemory) -> Recall:
@@ -241,11 +336,20 @@ def _insert(connection: Connection, judgements: Mapping[str, Judgement], payload
 
 
 def _note_deliveries(
-    connection: Connection, inserted: Inserted, memories: Mapping[str, NodeMemory], received_at: int
+    connection: Connection, inserted: Inserted, arrival: _Grouped, memories: Mapping[str, NodeMemory]
 ) -> None:
-    for name, node_id in inserted.node_ids.items():
-        if node_id in inserted.told_more and is_delivery_due(memories[name].delivered_at, received_at):
-            note_delivery(connection, node_id, received_at)
+    if not (arrival.payload.is_live and inserted.told_more):
+        return
+    received_at = arrival.payload.received_at
+    due = [
+        node_id
+        for name in arrival.by_node
+        if (node_id := inserted.node_ids.get(name)) in inserted.told_more
+        and is_delivery_due(memories[name].delivered_at, received_at)
+    ]
+    if due:
+        note_deliveries(connection, due, received_at)
+        forget_memories(connection)
 
 
 def _move_displaced(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> None:
@@ -259,14 +363,24 @@ def _move_displaced(connection: Connection, name: str, judgement: Judgement, pay
     insert_rejected(connection, payload.source, payload.address, lost, moment.now)
 
 
-def _account(judgements: Mapping[str, Judgement], inserted: Inserted) -> IngestResult:
-    kept = [measurement for judgement in judgements.values() for measurement in judgement.kept.values()]
+def _account(
+    connection: Connection,
+    arrival: _Grouped,
+    kept: Sequence[Measurement],
+    inserted: Inserted,
+    rejected: Sequence[Rejected],
+    moment: Moment,
+) -> IngestResult:
+    """Keep what was rejected, and count what became of every record."""
+    insert_rejected(connection, arrival.payload.source, arrival.payload.address, rejected, moment.now)
     times = [measurement.measured_at or 0 for measurement in kept]
     return IngestResult(
         stored=inserted.stored,
         duplicate=inserted.duplicate,
         completed=inserted.completed,
-        nodes=list(judgements),
+        rejected=len(rejected),
+        reasons=dict(Counter(piece.reason for piece in rejected)) if rejected else {},
+        nodes=list(arrival.by_node),
         kept=len(kept),
         first_at=min(times, default=None),
         newest=kept[-1 - times[::-1].index(max(times))] if kept else None,
@@ -279,19 +393,12 @@ def _refused(by_node: Mapping[str, _Sent], judgements: Mapping[str, Judgement]) 
             yield Rejected(_raw(by_node[name].raws[refused.index]), refused.reason, refused.detail, name)
 
 
-def _not_inserted(
-    by_node: Mapping[str, _Sent], judgements: Mapping[str, Judgement], inserted: Inserted
-) -> Iterable[Rejected]:
-    if not (inserted.conflicts or inserted.beyond_limit):
-        return
-    kept = [(name, by_node[name].raws[index]) for name, judgement in judgements.items() for index in judgement.kept]
+def _not_inserted(kept: Sequence[Measurement], raws: Sequence[str], inserted: Inserted) -> Iterable[Rejected]:
     for position in inserted.conflicts:
-        name, raw = kept[position]
         detail = "another record of this node and second is stored and differs"
-        yield Rejected(_raw(raw), Reason.CONFLICT, detail, name)
+        yield Rejected(_raw(raws[position]), Reason.CONFLICT, detail, kept[position].node)
     for position in inserted.beyond_limit:
-        _, raw = kept[position]
-        yield Rejected(_raw(raw), Reason.NODE_LIMIT, "too many nodes are known already")
+        yield Rejected(_raw(raws[position]), Reason.NODE_LIMIT, "too many nodes are known already")
 
 
 def _raw(text: str) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from isems import collector as collector_module
 from isems import ingest as ingest_module
@@ -21,13 +21,13 @@ from isems.api.app import create_app
 from isems.collector import Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
 from isems.domain.clock import Moment, Uptime
-from isems.domain.payload import Payload
+from isems.domain.payload import Payload, Source
 from isems.errors import ConfigError, SourceError
-from isems.ingest import IngestResult
+from isems.ingest import IngestResult, ingest
 from isems.sources.poller import LOG_PATH
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
-from isems.storage.poll_targets import select_target
+from isems.storage.poll_targets import select_targets
 from isems.storage.undecided import count_bytes, insert_undecided
 from tests.sources import hostile_nodes as nodes
 from tests.sources.hostile_nodes import Handler, closed_port, node_server
@@ -89,11 +89,16 @@ def config_of(*addresses: str, **more: Any) -> Config:
 
 
 async def keep_polling(
-    database: Database, address: str, polls: int, before_poll: Callable[[int], None] = lambda number: None, **more: Any
+    database: Database,
+    address: str,
+    polls: int,
+    before_poll: Callable[[int], None] = lambda number: None,
+    commit_seconds: float = 0,
+    **more: Any,
 ) -> list[float]:
     """Poll an address so many times; the waits between."""
     rhythm = Rhythm(polls, before_poll)
-    work = asyncio.ensure_future(Collector(config_of(address, **more), database, rhythm.sleep).run())
+    work = asyncio.ensure_future(Collector(config_of(address, **more), database, rhythm.sleep, commit_seconds).run())
     try:
         await asyncio.wait_for(rhythm.is_over.wait(), 10)
     finally:
@@ -295,9 +300,9 @@ def test_what_was_being_stored_at_the_stop_is_stored(database: Database) -> None
             begun = threading.Event()
 
             class Watched(Collector):
-                def _store(self, *what: Any, **more: Any) -> IngestResult:
+                def _store_answers(self, *what: Any) -> list[IngestResult]:
                     begun.set()
-                    return super()._store(*what, **more)
+                    return super()._store_answers(*what)
 
             work = asyncio.ensure_future(Watched(config_of(node.address.text), database).run())
             while not begun.is_set():
@@ -307,6 +312,27 @@ def test_what_was_being_stored_at_the_stop_is_stored(database: Database) -> None
     go(talk())
     with database.read() as connection:
         assert count_measurements(connection) == 3660
+
+
+def test_with_an_inbox_everything_is_in_its_table_once_the_collector_has_ended(sqlite_url: str) -> None:
+    """What a killed collector left in the inbox included."""
+    collecting = Database(sqlite_url, has_inbox=True)
+    ingest(collecting, payload_of(log_of("Killed", 3)), TRUSTED)
+
+    async def talk() -> None:
+        async with node_server(router({LOG_PATH: log_of("Dach", 9)})) as node:
+            await keep_polling(collecting, node.address.text, 2, commit_seconds=0.05)
+
+    go(talk())
+    with collecting.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM inbox")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM measurement")).scalar() == 12
+    collecting.close()
+
+
+def payload_of(log: bytes) -> Payload:
+    now = int(time.time())
+    return Payload(data=log, source=Source.IMPORT, address="file", received_at=now, is_live=False)
 
 
 # Trouble on our side
@@ -324,10 +350,10 @@ def test_a_fault_of_this_program_in_one_node_does_not_reach_another(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty(Collector):
-        def _store(self, *what: Any, payload: Payload | None, **more: Any) -> IngestResult:
-            if payload is not None and b"Bad" in payload.data:
+        def _store_answers(self, connection: Connection, answers: Any) -> list[IngestResult]:
+            if any(payload is not None and b"Bad" in payload.data for _, payload in answers):
                 raise ZeroDivisionError("oops")
-            return super()._store(*what, payload=payload, **more)
+            return super()._store_answers(connection, answers)
 
     async def talk() -> None:
         async with AsyncExitStack() as stack:
@@ -375,7 +401,7 @@ def test_when_too_much_waits_for_our_clock_polling_goes_on_asking_and_drops_noth
             assert asked() >= 4
             with database.read() as connection:
                 assert count_bytes(connection) <= room
-                assert select_target(connection, second).last_line is None
+                assert select_targets(connection, [second])[second].last_line is None
             assert readiness(database).status_code == 503
             assert "set the clock" in readiness(database).text
             set_room(10 * room)
@@ -421,14 +447,14 @@ def test_a_failure_is_remembered_with_its_reason_until_the_node_answers(database
             address = running.address.text
             await poll_once(database, config_of(address))
             with database.read() as connection:
-                target = select_target(connection, address)
+                target = select_targets(connection, [address])[address]
             assert "status 500" in (target.error or "")
             assert target.polled_at is not None
             assert target.answered_at is None
             node.current = nodes.board_n(board_csv())
             await poll_once(database, config_of(address))
             with database.read() as connection:
-                target = select_target(connection, address)
+                target = select_targets(connection, [address])[address]
             assert target.error is None
             assert target.answered_at is not None
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from isems.domain.payload import Payload, Source
 from isems.formats import Parsed
-from isems.ingest import IngestResult, read_payload, store_parsed
+from isems.ingest import Arrival, IngestResult, read_payload, store_all
 from isems.storage import schema
 from isems.storage.database import Database
 from tests.samples import moment
@@ -88,14 +88,15 @@ def ingest_file(database: Database, name: str, every: int = 1) -> IngestResult:
     untimed = Parsed([], [], [])
     with database.write() as connection:
         for payload in islice(payloads_of(name), 0, None, every):
-            parsed = read_payload(payload)
+            arrival = read_payload(payload)
+            parsed = arrival.parsed
             if any(measurement.measured_at for measurement in parsed.measurements):
-                total.add(store_parsed(connection, payload, parsed, moment(payload.received_at)))
+                total.add(store_all(connection, [arrival], moment(payload.received_at))[0])
             else:  # pages and samples without a time: what becomes of them does not depend on when they came
                 untimed.measurements.extend(parsed.measurements)
                 untimed.raws.extend(parsed.raws)
                 untimed.rejected.extend(parsed.rejected)
-        total.add(store_parsed(connection, payload, untimed, moment(payload.received_at)))
+        total.add(store_all(connection, [Arrival(payload, untimed)], moment(payload.received_at))[0])
     return total
 
 

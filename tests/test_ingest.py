@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import msgspec
 import pytest
 from hypothesis import given, settings
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 import isems.ingest
 from isems.domain.clock import Moment, Uptime
@@ -18,7 +18,7 @@ from isems.domain.payload import Payload, Source
 from isems.domain.rejection import Reason
 from isems.errors import StorageError
 from isems.formats import Parsed
-from isems.ingest import IngestResult, ingest, ingest_all, judge_undecided, read_payload, store_parsed
+from isems.ingest import Arrival, IngestResult, ingest, ingest_all, judge_undecided, read_payload, store_all
 from isems.storage import schema
 from isems.storage.database import Database
 from isems.storage.nodes import find_node
@@ -32,9 +32,11 @@ CADENCE = 61
 BOARD = "FF-ESP-1A"
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
+@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database; a process that goes on collecting has an inbox on SQLite."""
+    kind, _, inbox = request.param.partition("-")
+    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
     yield opened
     opened.close()
 
@@ -75,11 +77,9 @@ def counts(result: IngestResult) -> tuple[int, int, int, int, int]:
 
 def rows(database: Database, node: str) -> list[tuple[int, bool, int]]:
     """Time, whether it was repaired, and millivolts of a node's rows, in the order of time."""
-    table = schema.measurement
+    wanted = "SELECT measured_at, time_repaired, battery_millivolts FROM every_measurement WHERE node_id = :node"
     with database.read() as connection:
-        wanted = select(table.c.measured_at, table.c.time_repaired, table.c.battery_millivolts)
-        node_id = find_node(connection, node)
-        found = connection.execute(wanted.where(table.c.node_id == node_id).order_by(table.c.measured_at))
+        found = connection.execute(text(f"{wanted} ORDER BY measured_at"), {"node": find_node(connection, node)})
         return [(row.measured_at, bool(row.time_repaired), row.battery_millivolts) for row in found]
 
 
@@ -454,12 +454,11 @@ class CountedList(list[Measurement]):
 @pytest.mark.parametrize("nodes", [2, 100])
 def test_a_payload_is_not_walked_through_once_for_each_node_it_names(sqlite: Database, nodes: int) -> None:
     """Thousands of names in one payload must not cost the square of their number."""
-    read = read_payload(payload(text_of([csv_line(f"node {i}", NOON) for i in range(nodes)])))
+    read = read_payload(payload(text_of([csv_line(f"node {i}", NOON) for i in range(nodes)]))).parsed
     measurements = CountedList(read.measurements)
     with sqlite.write() as connection:
-        result = store_parsed(
-            connection, payload(), Parsed(measurements, read.raws, []), moment(NOON, is_trusted=False)
-        )
+        arrival = Arrival(payload(), Parsed(measurements, read.raws, []))
+        (result,) = store_all(connection, [arrival], moment(NOON, is_trusted=False))
     assert (result.stored, len(result.nodes)) == (nodes, nodes)
     assert measurements.walks <= 3
 
@@ -687,7 +686,7 @@ def test_several_payloads_are_stored_together_each_with_its_own_counts(database:
 
 
 def test_a_payload_that_fails_harms_no_other(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(payload: Payload) -> Parsed:
+    def read(payload: Payload) -> Arrival:
         if payload.data == b"bad":
             raise ZeroDivisionError("oops")
         return read_payload(payload)

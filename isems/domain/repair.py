@@ -89,11 +89,11 @@ def judge_times(
     timed = _set_aside_untimed(measurements, judgement)
     if not timed:
         return judgement
-    if timed[-1][1].configuration.dialect is not Dialect.ROUTER:
-        receipt = msgspec.structs.replace(receipt, sender_time=None)  # a proxy's clock, boards tell none
-    if _is_plain(timed, receipt, known):
+    if is_plain([measurement for _, measurement in timed], receipt, known):
         judgement.kept.update(timed)
         return judgement
+    if timed[-1][1].configuration.dialect is not Dialect.ROUTER:
+        receipt = msgspec.structs.replace(receipt, sender_time=None)  # a proxy's clock, boards tell none
     judge = _Judge(receipt, {run.offset: run for run in known}, recall, judgement)
     judge.judge(*_split_runs(timed, receipt, known))
     return judgement
@@ -116,15 +116,21 @@ def _set_aside_untimed(measurements: Sequence[Measurement], judgement: Judgement
     return timed
 
 
-def _is_plain(timed: _Timed, receipt: Receipt, known: Sequence[ClockRun]) -> bool:
-    """The usual case, decided without looking at lines in pairs twice: all believed, no step, sender's clock right."""
-    times = [measurement.measured_at or 0 for _, measurement in timed]
-    first, last = min(times), max(times)
+def is_plain(measurements: Sequence[Measurement], receipt: Receipt, known: Sequence[ClockRun]) -> bool:
+    """Tell the usual case, in which every record of a node is kept under the time that was sent: all are believed, the
+    clock did not step, the sender's clock is right, and no repaired run is near.
+    """
+    times = [measurement.measured_at or 0 for measurement in measurements]
+    is_one = len(times) == 1  # as most are that come by MQTT or from a board
+    first, last = (times[0], times[0]) if is_one else (min(times), max(times))
     if first <= EARLIEST_BELIEVED or last > receipt.received_at + TOLERANCE:
         return False
-    if abs(_sender_offset(receipt) or 0) > TOLERANCE or any(run.first <= last and first <= run.last for run in known):
+    if known and any(run.first <= last and first <= run.last for run in known):
         return False
-    return all(-TOLERANCE <= b - a <= TOLERANCE for a, b in pairwise(times))
+    is_router = measurements[-1].configuration.dialect is Dialect.ROUTER  # others tell no time, a proxy might
+    if is_router and abs(_sender_offset(receipt) or 0) > TOLERANCE:
+        return False
+    return is_one or all(-TOLERANCE <= b - a <= TOLERANCE for a, b in pairwise(times))
 
 
 def _sender_offset(receipt: Receipt) -> int | None:

@@ -102,10 +102,11 @@ def parse_line(line: str) -> Measurement:
     if len(fields) != FIELDS or fields[1] != REVISION:
         fields = _settle_fields(fields)
     configuration = _configurations[(fields[1], fields[3], fields[12], fields[14], fields[15], fields[16], fields[17])]
-    minutes_of = minutes_of_ticks if configuration.dialect is Dialect.BOARD else number_of
+    minutes_of = minutes_of_ticks if configuration.dialect is _BOARD else number_of
+    time = fields[2]
     return Measurement(
         _node_names[fields[0]],
-        read_time(fields[2]),
+        int(time) if len(time) == 10 and time.isdecimal() and time.isascii() else read_time(time),
         configuration,
         minutes_of[fields[4]],
         number_of[fields[5]],
@@ -182,5 +183,6 @@ class _Configurations(dict[tuple[str, ...], Configuration]):
         return configuration
 
 
+_BOARD = Dialect.BOARD  # looked up once, not for each line
 _node_names = _NodeNames()
 _configurations = _Configurations()

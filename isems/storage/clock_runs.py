@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from isems.domain.repair import ClockRun
-from isems.storage.database import Upsert, database_of
+from isems.storage.database import Upsert, database_of, memory_of
 from isems.storage.schema import clock_run as table
 
 #: A board without network time has a run for each boot; only the newest can still be read again.
@@ -24,6 +24,12 @@ class NodeMemory(NamedTuple):
     runs: list[ClockRun]
 
 
+#: Nothing is known.
+UNKNOWN = NodeMemory(None, None, [])
+#: What a writing connection calls its memory of nodes, and how many it holds before it is emptied.
+MEMORY = "nodes"
+MAX_REMEMBERED = 10_000
+
 _MEMORIES = (
     "SELECT n.name, n.id, n.delivered_at, r.first_at, r.last_at, r.offset_seconds"
     " FROM {} JOIN node n ON n.name = wanted.value LEFT JOIN clock_run r ON r.node_id = n.id ORDER BY r.id DESC"
@@ -33,8 +39,22 @@ POSTGRES_MEMORIES = _MEMORIES.format("unnest(%s::text[]) wanted(value)")
 
 
 def select_memories(connection: Connection, names: Iterable[str]) -> dict[str, NodeMemory]:
-    """Give what is known of each of these nodes, in one statement; of a new one nothing."""
-    names = list(names)
+    """Give what is known of each of these nodes, asking for all that it does not remember in one statement.
+
+    Of a new node nothing is known.
+    """
+    remembered: dict[str, NodeMemory] = memory_of(connection).setdefault(MEMORY, {})
+    memories = {name: remembered.get(name, UNKNOWN) for name in names}
+    if missing := [name for name, memory in memories.items() if memory is UNKNOWN]:
+        found = _select_memories(connection, missing)
+        memories |= found
+        if len(remembered) > MAX_REMEMBERED:
+            remembered.clear()
+        remembered |= {name: memory for name, memory in found.items() if memory.node_id is not None}
+    return memories
+
+
+def _select_memories(connection: Connection, names: list[str]) -> dict[str, NodeMemory]:
     memories = {name: NodeMemory(None, None, []) for name in names}
     if database_of(connection).is_sqlite:
         rows = connection.exec_driver_sql(SQLITE_MEMORIES, (msgspec.json.encode(names).decode(),))
@@ -48,6 +68,11 @@ def select_memories(connection: Connection, names: Iterable[str]) -> dict[str, N
     return memories
 
 
+def forget_memories(connection: Connection) -> None:
+    """Ask again for what is known of nodes: it was changed."""
+    memory_of(connection).pop(MEMORY, None)
+
+
 def select_runs(connection: Connection, node_id: int) -> list[ClockRun]:
     """Give a node's repaired runs, the newest first."""
     columns = (table.c.first_at, table.c.last_at, table.c.offset_seconds)
@@ -59,6 +84,7 @@ def insert_runs(connection: Connection, node_id: int, runs: Sequence[ClockRun]) 
     """Store new runs and widen known ones; a run is known by its node and offset."""
     if not runs:
         return
+    forget_memories(connection)
     rows = [
         {"node_id": node_id, "first_at": run.first, "last_at": run.last, "offset_seconds": run.offset} for run in runs
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Connection, func, select
 
 from isems.domain.measurement import Configuration, Dialect
 from isems.storage.database import insert_into, known_ids
@@ -61,14 +61,19 @@ def is_placeholder(configuration: Configuration) -> bool:
 
 
 def read_configurations(connection: Connection, ids: set[int]) -> dict[int, Configuration]:
-    """Give the configurations of these ids."""
-    columns: list[Column[Any]] = [table.c.id, *(table.c[field] for field in CONFIGURATION_FIELDS), table.c.dialect]
-    wanted = list(ids)
-    found: dict[int, Configuration] = {}
+    """Give the configurations of these ids; a row never changes, so it is read once."""
+    known = known_ids(connection)
+    found = {one: configuration for one in ids if (configuration := known.get(("configuration", one))) is not None}
+    wanted = list(ids - found.keys())
     for start in range(0, len(wanted), CHUNK):
-        rows = connection.execute(select(*columns).where(table.c.id.in_(wanted[start : start + CHUNK])))
-        found |= {row[0]: _decode(tuple(row)) for row in rows}
+        rows = connection.execute(_SELECT.where(table.c.id.in_(wanted[start : start + CHUNK])))
+        new = {row[0]: _decode(tuple(row)) for row in rows}
+        known.remember({("configuration", one): configuration for one, configuration in new.items()})
+        found |= new
     return found
+
+
+_SELECT = select(table.c.id, *(table.c[field] for field in CONFIGURATION_FIELDS), table.c.dialect)
 
 
 def _decode(row: tuple[Any, ...]) -> Configuration:

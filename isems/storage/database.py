@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
@@ -16,6 +17,7 @@ from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 #: How long a writer waits for another process's transaction, a VACUUM or a backup included.
 BUSY_SECONDS = 60
@@ -27,6 +29,9 @@ BEGIN_READ = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL 
 BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
 #: Ids remembered in the process before the memory is emptied.
 MAX_REMEMBERED = 50_000
+#: Pages of 4 kB that the write-ahead log grows to before they are brought into the file: a page that changed often is
+#: brought there once. Four times SQLite's usual number, because a flash card wears by what is written.
+WAL_PAGES = 4000
 
 
 class _WorkFailedError(Exception):
@@ -34,16 +39,23 @@ class _WorkFailedError(Exception):
 
 
 class Database:
-    """Opens no connection before the first `read` or `write`; safe to share between threads."""
+    """Opens no connection before the first `read` or `write`; safe to share between threads.
 
-    def __init__(self, url: str) -> None:
+    With `has_inbox`, what comes a few rows at a time goes to the inbox first (`storage.inbox`): for processes that go on
+    collecting and will sort it in. With `is_durable`, what was committed survives a power cut at any moment: for input
+    whose sender forgets it then.
+    """
+
+    def __init__(self, url: str, *, has_inbox: bool = False, is_durable: bool = False) -> None:
         self.url = make_url(url)
         self.kind = self.url.get_backend_name()
         self.is_sqlite = self.kind == "sqlite"
-        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        # PostgreSQL needs none: it appends to its table anyway, and other programs read there.
+        self.has_inbox = has_inbox and self.is_sqlite
+        self.engine = _sqlite_engine(self.url, is_durable) if self.is_sqlite else _postgres_engine(self.url)
         event.listen(self.engine, "begin", _begin)
         #: Ids of committed rows by what they are known by; see `KnownIds`.
-        self.known_ids: dict[Any, int] = {}
+        self.known_ids: dict[Any, Any] = {}
         self._is_ready = False
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = Lock()
@@ -74,41 +86,46 @@ class Database:
         with self.write_any_version() as connection:
             yield connection
 
-    def write_each(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
-        """Do several pieces of work in one transaction; give what each returns, or the error it failed with.
+    def write_each(
+        self, items: Sequence[S], store: Callable[[Connection, Sequence[S]], Sequence[T]]
+    ) -> list[T | Exception]:
+        """Store items in one transaction; give what `store` gives for each, or the error that an item failed with.
 
-        Where one fails, each is done again in a transaction of its own, so that it harms no other: work must leave
-        no trace but in the database.
+        Where that fails, each is stored in a transaction of its own, so that one harms no other: `store` must leave no
+        trace but in the database.
         """
-        if not works:
+        if not items:
             return []
         try:
-            return self._write_together(works)
+            return list(self._write_together(items, store))
         except _WorkFailedError:
-            return [self._write_alone(work) for work in works]
+            return [self._write_alone(item, store) for item in items]
         except StorageError as error:
-            return [error for _ in works]
+            return [error for _ in items]
 
-    def _write_together(self, works: Sequence[Callable[[Connection], T]]) -> list[T | Exception]:
+    def _write_together(
+        self, items: Sequence[S], store: Callable[[Connection, Sequence[S]], Sequence[T]]
+    ) -> Sequence[T]:
         with self.write() as connection:
             try:
-                return [work(connection) for work in works]
+                return store(connection, items)
             except Exception as error:
                 raise _WorkFailedError from error
 
-    def _write_alone(self, work: Callable[[Connection], T]) -> T | Exception:
+    def _write_alone(self, item: S, store: Callable[[Connection, Sequence[S]], Sequence[T]]) -> T | Exception:
         try:
             with self.write() as connection:
-                return work(connection)
-        except Exception as error:  # noqa: BLE001  # handed to whom the work belongs to; nobody else may suffer
+                return store(connection, [item])[0]
+        except Exception as error:  # noqa: BLE001  # handed to whom the item belongs to; nobody else may suffer
             return error
 
     @contextmanager
     def write_any_version(self) -> Iterator[Connection]:
         """Give a connection with the write lock to a database of any version, for upgrades."""
-        new_ids: dict[Any, int] = {}
-        with self._transaction(BEGIN_WRITE[self.kind]) as connection:
+        new_ids: dict[Any, Any] = {}
+        with self._transaction(BEGIN_WRITE[self.kind], _keep_memory) as connection:
             connection.info["new_ids"] = new_ids
+            connection.info["memory"] = _Memory.of(connection, is_sqlite=self.is_sqlite)
             yield connection
         if len(self.known_ids) + len(new_ids) > MAX_REMEMBERED:
             self.known_ids = {}
@@ -197,16 +214,20 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _transaction(
+        self, begin: str, committed: Callable[[Connection], None] = lambda connection: None
+    ) -> Iterator[Connection]:
         try:
-            with (
-                self.engine.connect().execution_options(isems_begin=begin) as connection,
-                connection.begin(),
-            ):
-                connection.info["database"] = self
-                yield connection
+            with self.engine.connect().execution_options(isems_begin=begin) as connection:
+                with connection.begin():
+                    connection.info["database"] = self
+                    connection.info["new_ids"] = self.known_ids
+                    yield connection
+                committed(connection)
         except OperationalError as error:
             raise StorageError(f"the database {self.place} cannot be used: {_one_line(error.orig)}") from error
+        except sqlite3.Error as error:  # of what is done without SQLAlchemy
+            raise StorageError(f"the database {self.place} cannot be used: {_one_line(error)}") from error
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise StorageError(f"the database {self.place} refused: {_one_line(cause)}") from error
@@ -224,24 +245,68 @@ def database_of(connection: Connection) -> Database:
 
 
 class KnownIds(NamedTuple):
-    """Ids of rows that this process has seen, in committed transactions or in this one."""
+    """What this process has seen of rows that never change, mostly ids: in committed transactions or in this one."""
 
-    new: dict[Any, int]
-    committed: dict[Any, int]
+    new: dict[Any, Any]
+    committed: dict[Any, Any]
 
-    def get(self, key: Any) -> int | None:
-        """Give the id, or None where the database must be asked."""
+    def get(self, key: Any) -> Any:
+        """Give what is known by a key, or None where the database must be asked."""
         found = self.committed.get(key)
         return self.new.get(key) if found is None else found
 
-    def remember(self, ids: Mapping[Any, int]) -> None:
-        """Remember these; they are forgotten if the transaction fails, since they may not exist then."""
-        self.new.update(ids)
+    def remember(self, facts: Mapping[Any, Any]) -> None:
+        """Remember these; they are forgotten if a writing transaction fails, since they may not exist then."""
+        if len(self.new) > MAX_REMEMBERED:
+            self.new.clear()
+        self.new.update(facts)
 
 
 def known_ids(connection: Connection) -> KnownIds:
-    """Give the memory of a connection that writes."""
+    """Give the memory of a connection; what a reader sees is committed."""
     return KnownIds(connection.info["new_ids"], database_of(connection).known_ids)
+
+
+class _Memory(NamedTuple):
+    """What a connection has read or written, and the state of the database in which that is all there is to know."""
+
+    version: object
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, connection: Connection, *, is_sqlite: bool) -> "_Memory":
+        """Give what the connection knows from its last transaction: all of it, or nothing if anybody else wrote since.
+
+        It is taken away from the connection: a transaction that fails leaves no memory.
+        """
+        kept: _Memory | None = connection.info.pop("kept", None)
+        if not is_sqlite:
+            return cls(None, {})
+        # SQLite counts the commits of all other connections, but not the connection's own.
+        version = raw_sqlite(connection).execute("PRAGMA data_version").fetchone()
+        return kept if kept is not None and kept.version == version else cls(version, {})
+
+
+def _keep_memory(connection: Connection) -> None:
+    memory: _Memory = connection.info.pop("memory")
+    if memory.version is not None:
+        connection.info["kept"] = memory
+
+
+def memory_of(connection: Connection) -> dict[str, Any]:
+    """Give the facts that a writing connection knows to be true until its transaction ends.
+
+    What is put in is still there in the connection's next transaction, unless this one fails or anybody else writes
+    in between; PostgreSQL cannot tell, so there nothing is kept.
+    """
+    memory: _Memory = connection.info["memory"]
+    return memory.facts
+
+
+def raw_sqlite(connection: Connection) -> sqlite3.Connection:
+    """Give the driver's own connection, for what is done so often that the way through SQLAlchemy would cost more."""
+    raw: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    return raw
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert:
@@ -276,6 +341,7 @@ def read_version(connection: Connection) -> str | None:
 def create_schema(connection: Connection) -> None:
     """Create every table and note the version."""
     schema.metadata.create_all(connection)
+    connection.exec_driver_sql(schema.CREATE_EVERY_MEASUREMENT)
     connection.execute(schema.alembic_version.insert().values(version_num=schema.HEAD))
 
 
@@ -285,12 +351,13 @@ def older_versions() -> set[str]:
     return {script.name.partition("_")[0] for script in scripts} - {schema.HEAD}
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
     path = url.database
     if path and path != ":memory:" and not Path(path).parent.is_dir():
         raise StorageError(f"the folder of the database {path} does not exist")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
+    # The last used connection is the next used: so a writer meets its own memory again.
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True)
+    event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
     return engine
 
 
@@ -299,9 +366,14 @@ def _connect_sqlite(url: URL) -> sqlite3.Connection:
     return sqlite3.connect(url.database or "", timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable: bool) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says
-    for pragma in ("synchronous = NORMAL", "foreign_keys = OFF", "journal_size_limit = 16777216"):
+    for pragma in (
+        f"synchronous = {'FULL' if is_durable else 'NORMAL'}",
+        "foreign_keys = OFF",
+        f"wal_autocheckpoint = {WAL_PAGES}",
+        "journal_size_limit = 16777216",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
     if connection.execute("PRAGMA page_count").fetchone() == (0,):
         # Before the first table, or it has no effect; and only then, because it takes the write lock.
@@ -315,4 +387,7 @@ def _postgres_engine(url: URL) -> Engine:
 
 def _begin(connection: Connection) -> None:
     if statement := connection.get_execution_options().get("isems_begin"):
-        connection.exec_driver_sql(statement).close()
+        if connection.dialect.name == "sqlite":
+            raw_sqlite(connection).execute(statement).close()
+        else:
+            connection.exec_driver_sql(statement).close()

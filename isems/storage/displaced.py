@@ -7,7 +7,9 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from isems.domain.measurement import SHUTDOWN_MARKS, Measurement
-from isems.storage.measurements import DENSE_SECONDS, LIST, decode_rows, select_times
+from isems.storage import inbox
+from isems.storage.inbox import LIST
+from isems.storage.measurements import DENSE_SECONDS, decode_rows, select_times
 from isems.storage.nodes import find_node
 from isems.storage.rows import Row, merge
 
@@ -28,6 +30,8 @@ def take_displaced(
     those that precede it without a gap of more than five minutes.
     """
     taken: list[Measurement] = []
+    if displaced:
+        inbox.settle(connection)  # all are in one place then
     by_offset: dict[int, list[Measurement]] = {}
     for measurement, offset in displaced:
         by_offset.setdefault(offset, []).append(measurement)

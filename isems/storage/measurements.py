@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, text
 
 from isems.domain.measurement import Measurement
+from isems.storage import inbox
 from isems.storage.configurations import (
     Placed,
     is_placeholder,
@@ -15,13 +16,12 @@ from isems.storage.configurations import (
     place_configurations,
     read_configurations,
 )
-from isems.storage.database import database_of
+from isems.storage.database import database_of, memory_of
+from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
 from isems.storage.rows import Row, decode, encode, encode_exactly, has_own_configuration, merge
 from isems.storage.schema import measurement as table
 
-COLUMNS = tuple(column.name for column in table.columns)
-LIST = ", ".join(COLUMNS)
 #: A stored range is read as a whole when it spans no more than this for each new record, else key by key.
 DENSE_SECONDS = 300
 #: PostgreSQL takes rows as one array a column.
@@ -33,24 +33,32 @@ POSTGRES_INSERT = "INSERT INTO {{}} ({}) SELECT * FROM unnest({}) ON CONFLICT DO
 )
 
 
-#: Node and second.
-Key = tuple[int, int]
-
-
 class Inserted(msgspec.Struct):
-    """What became of a batch; the four counts and `beyond_limit` add up to its length."""
+    """What became of a batch: indices into it; whatever is in none of the lists was stored."""
 
+    #: How many were stored.
     stored: int = 0
-    duplicate: int = 0
-    completed: int = 0
-    #: Indices of records whose node and second are taken by different values: not stored.
+    duplicates: list[int] = msgspec.field(default_factory=list)
+    #: Their stored record learnt something from them.
+    completions: list[int] = msgspec.field(default_factory=list)
+    #: Their node and second are taken by different values: not stored.
     conflicts: list[int] = msgspec.field(default_factory=list)
-    #: Indices of records of new nodes beyond the limit: not stored.
+    #: Of new nodes beyond the limit: not stored.
     beyond_limit: list[int] = msgspec.field(default_factory=list)
     #: Ids of the nodes that the batch named.
     node_ids: dict[str, int] = msgspec.field(default_factory=dict)
     #: Ids of the nodes of which something new was stored.
     told_more: set[int] = msgspec.field(default_factory=set)
+
+    @property
+    def duplicate(self) -> int:
+        """How many were there already."""
+        return len(self.duplicates)
+
+    @property
+    def completed(self) -> int:
+        """How many completed what was there."""
+        return len(self.completions)
 
 
 def insert_measurements(connection: Connection, measurements: Sequence[Measurement], now: int) -> Inserted:
@@ -68,14 +76,32 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
-        insert_rows(connection, list(new.values()))
+        _insert_new(connection, list(new.values()))
     inserted.stored = len(new)
     inserted.told_more = {node_id for node_id, _ in new}
-    if inserted.completed:
+    if inserted.completions:
         note_configurations(connection, {row[0] for row in batch.rows})
-    elif inserted.stored and batch.telling:
-        note_configurations(connection, select_reconfigured(connection, batch.telling))
+    elif new and batch.telling:
+        _note_changes(connection, batch.telling)
     return inserted
+
+
+def _insert_new(connection: Connection, rows: list[Row]) -> None:
+    if inbox.is_for_inbox(connection, rows):
+        inbox.put(connection, rows)
+    else:
+        insert_rows(connection, rows)
+        inbox.note_newest(connection, [row[:2] for row in rows])
+
+
+def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
+    """Note the configurations of nodes that tell another one than is noted; asks only for what it does not remember."""
+    noted: set[tuple[int, int]] = memory_of(connection).setdefault("noted", set())
+    if pairs <= noted:
+        return
+    note_configurations(connection, select_reconfigured(connection, pairs))
+    noted.clear()
+    noted.update(pairs)
 
 
 class Batch(NamedTuple):
@@ -136,16 +162,16 @@ def _compare(
         if known is None:
             new[key] = row
         elif known[2:13] == row[2:13] and known[14] == row[14]:
-            inserted.duplicate += 1
+            inserted.duplicates.append(index)
         else:
             older = _decode_row(connection, measurements[index].node, known)
             united = merge(older, measurements[index])
             if united is None:
                 inserted.conflicts.append(index)
             elif united == older:
-                inserted.duplicate += 1
+                inserted.duplicates.append(index)
             else:
-                inserted.completed += 1
+                inserted.completions.append(index)
                 fuller = _encode_united(connection, row[0], united)
                 if key in stored:
                     _update(connection, fuller)
@@ -163,6 +189,8 @@ def _encode_united(connection: Connection, node_id: int, united: Measurement) ->
 
 
 def _update(connection: Connection, row: Row) -> None:
+    if inbox.replace(connection, row):
+        return
     values = dict(zip(COLUMNS, row, strict=True))
     key = (table.c.node_id == values.pop("node_id"), table.c.measured_at == values.pop("measured_at"))
     connection.execute(table.update().where(*key).values(values))
@@ -171,18 +199,22 @@ def _update(connection: Connection, row: Row) -> None:
 def _select_stored(connection: Connection, rows: list[Row]) -> dict[Key, Row]:
     """Give the stored rows at the keys of these, among others perhaps."""
     times: dict[int, list[int]] = {}
-    for row in rows:
+    for row in _perhaps_stored(connection, rows):
         times.setdefault(row[0], []).append(row[1])
     found: list[Row] = []
     loose: list[Key] = []
     for node_id, wanted in times.items():
         if len(wanted) >= WORTH_A_STATEMENT:
-            found += select_times(connection, node_id, wanted)
+            found += _select_sorted_times(connection, node_id, wanted)
         else:
             loose += [(node_id, time) for time in wanted]
     if loose:
-        found += _select_keys(connection, loose)
-    return {row[:2]: row for row in found}
+        found += _select_sorted_keys(connection, loose)
+    return {row[:2]: row for row in found} | inbox.find(connection, [row[:2] for row in rows])
+
+
+def _perhaps_stored(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+    return inbox.may_be_sorted(connection, rows) if database_of(connection).is_sqlite else rows
 
 
 #: Fewer records of one node are looked up together with other nodes'.
@@ -199,7 +231,7 @@ POSTGRES_KEYS = (
 )
 
 
-def _select_keys(connection: Connection, keys: list[Key]) -> list[Row]:
+def _select_sorted_keys(connection: Connection, keys: list[Key]) -> list[Row]:
     if database_of(connection).is_sqlite:
         found = connection.exec_driver_sql(SQLITE_KEYS, (msgspec.json.encode(keys).decode(),))
     else:
@@ -217,7 +249,12 @@ CHUNK = 10_000
 
 
 def select_times(connection: Connection, node_id: int, times: list[int]) -> list[Row]:
-    """Give a node's rows at these times, and perhaps some between them."""
+    """Give a node's rows at these times, and perhaps some between them, to whoever is writing."""
+    waiting = inbox.find(connection, [(node_id, time) for time in times])
+    return [*_select_sorted_times(connection, node_id, times), *waiting.values()]
+
+
+def _select_sorted_times(connection: Connection, node_id: int, times: list[int]) -> list[Row]:
     first, last = min(times), max(times)
     if last - first <= DENSE_SECONDS * len(times):
         found = connection.execute(_RANGE, {"node": node_id, "first": first, "last": last})
@@ -230,10 +267,13 @@ def select_times(connection: Connection, node_id: int, times: list[int]) -> list
 
 
 #: CROSS JOIN fixes the order: from the node's newest row back to the first that tells a configuration.
-_NEWEST_CONFIGURATION = text(
-    "SELECT m.configuration_id, m.exact FROM measurement m CROSS JOIN configuration c"
+_NEWEST_IN = (
+    "SELECT * FROM (SELECT m.configuration_id, m.exact, m.measured_at FROM {} m CROSS JOIN configuration c"
     " WHERE m.node_id = :node AND c.id = m.configuration_id AND NOT c.is_placeholder"
-    " ORDER BY m.measured_at DESC LIMIT 1"
+    " ORDER BY m.measured_at DESC LIMIT 1) AS newest"
+)
+_NEWEST_CONFIGURATION = text(
+    f"{_NEWEST_IN.format('measurement')} UNION ALL {_NEWEST_IN.format('inbox')} ORDER BY measured_at DESC LIMIT 1"
 )
 
 

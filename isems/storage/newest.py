@@ -1,13 +1,14 @@
 """The newest measurements, read without touching the history behind them."""
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
 from isems.storage.database import database_of
-from isems.storage.measurements import COLUMNS, LIST, decode_rows
-from isems.storage.rows import decode
+from isems.storage.inbox import COLUMNS, LIST
+from isems.storage.measurements import decode_rows
+from isems.storage.rows import Row, decode
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -17,12 +18,13 @@ class Stored(msgspec.Struct, frozen=True):
     measurement: Measurement
 
 
+NEWEST = f"SELECT {LIST} FROM every_measurement WHERE node_id = %s ORDER BY measured_at DESC LIMIT %s"
+
+
 def select_newest(connection: Connection, name: str, node_id: int, limit: int) -> list[Stored]:
     """Give the newest measurements of one node, newest first."""
-    found = connection.execute(
-        text(f"SELECT {LIST} FROM measurement WHERE node_id = :node ORDER BY measured_at DESC LIMIT :limit"),
-        {"node": node_id, "limit": limit},
-    )
+    statement = NEWEST.replace("%s", "?") if database_of(connection).is_sqlite else NEWEST
+    found = connection.exec_driver_sql(statement, (node_id, limit)).all()
     return [Stored(node_id, m) for m in decode_rows(connection, name, [tuple(row) for row in found])]
 
 
@@ -31,6 +33,12 @@ _PREFIXED = ", ".join(f"m.{column}" for column in COLUMNS)
 SQLITE_LATEST = (
     f"SELECT n.name, n.delivered_at, {_PREFIXED} FROM node n CROSS JOIN measurement m ON m.node_id = n.id"
     " AND m.measured_at = (SELECT max(measured_at) FROM measurement WHERE node_id = n.id)"
+)
+#: The newest of each node in the inbox, which is small; sorting only what it must makes it three times as fast.
+SQLITE_INBOX = (
+    f"SELECT n.name, n.delivered_at, {_PREFIXED}"
+    " FROM (SELECT id, max(measured_at) FROM inbox GROUP BY node_id) newest"
+    " CROSS JOIN inbox m ON m.id = newest.id CROSS JOIN node n ON n.id = m.node_id"
 )
 POSTGRES_LATEST = (
     f"SELECT n.name, n.delivered_at, {_PREFIXED} FROM node n CROSS JOIN LATERAL"
@@ -43,17 +51,26 @@ def select_newest_of_each(connection: Connection, active_since: int | None = Non
 
     With `active_since` only of nodes whose newest measurement, or newest live delivery, is younger than that.
     """
-    statement = SQLITE_LATEST if database_of(connection).is_sqlite else POSTGRES_LATEST
+    newest: dict[str, Row] = {}
+    for name, delivered_at, *row in _select_latest(connection):
+        if name not in newest or newest[name][2] < row[1]:
+            newest[name] = (delivered_at, *row)
     found = [
-        (name, tuple(row))
-        for name, delivered_at, *row in connection.execute(text(statement))
+        (name, row)
+        for name, (delivered_at, *row) in sorted(newest.items())
         if active_since is None or max(row[1], delivered_at or 0) >= active_since
     ]
     configurations = read_configurations(connection, {row[2] for _, row in found})
-    stored = [Stored(row[0], decode(name, configurations[row[2]], row)) for name, row in found]
-    return sorted(stored, key=lambda one: one.measurement.node)
+    return [Stored(row[0], decode(name, configurations[row[2]], tuple(row))) for name, row in found]
+
+
+def _select_latest(connection: Connection) -> list[Row]:
+    """Give the newest row of each node, on SQLite perhaps an older one too."""
+    is_sqlite = database_of(connection).is_sqlite
+    statements = (SQLITE_LATEST, SQLITE_INBOX) if is_sqlite else (POSTGRES_LATEST,)
+    return [tuple(row) for statement in statements for row in connection.exec_driver_sql(statement).all()]
 
 
 def count_measurements(connection: Connection) -> int:
     """Count all rows; reads the whole table, for tests and reports only."""
-    return int(connection.execute(text("SELECT count(*) FROM measurement")).scalar_one())
+    return int(connection.exec_driver_sql("SELECT count(*) FROM every_measurement").scalar_one())

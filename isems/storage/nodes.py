@@ -1,6 +1,6 @@
 """The nodes: a name and its number, which is never given away twice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -86,13 +86,14 @@ _DELIVERED = (
 )
 
 
-def note_delivery(connection: Connection, node_id: int, now: int) -> None:
-    """Note that a node delivered something new, live."""
-    connection.execute(_DELIVERED, {"node": node_id, "now": now})
+def note_deliveries(connection: Connection, node_ids: Sequence[int], now: int) -> None:
+    """Note that nodes delivered something new, live."""
+    if node_ids:
+        connection.execute(_DELIVERED, [{"node": node_id, "now": now} for node_id in node_ids])
 
 
 def is_delivery_due(delivered_at: int | None, now: int) -> bool:
-    """Tell whether `note_delivery` would write anything."""
+    """Tell whether `note_deliveries` would write anything."""
     return delivered_at is None or delivered_at < now - DELIVERED_GRAIN
 
 

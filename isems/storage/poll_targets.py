@@ -1,5 +1,7 @@
 """What is remembered of each polled address; in the database, because cron and the service are two processes."""
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
@@ -7,16 +9,22 @@ from isems.domain.polling import PollTarget
 from isems.storage.database import Upsert
 from isems.storage.schema import poll_target as table
 
-_SELECT = select(table).where(table.c.address == bindparam("address"))
+_SELECT = select(table).where(table.c.address.in_(bindparam("addresses", expanding=True)))
 _SAVE = Upsert(table, key=["address"], replace=[column.name for column in table.columns if not column.primary_key])
+#: Addresses in one statement; SQLite allows 32766 variables.
+CHUNK = 10_000
 
 
-def select_target(connection: Connection, address: str) -> PollTarget:
-    """Give what is known of an address; of a new one just the address."""
-    row = connection.execute(_SELECT, {"address": address}).first()
-    return PollTarget(address=address) if row is None else PollTarget(**row._mapping)
+def select_targets(connection: Connection, addresses: Sequence[str]) -> dict[str, PollTarget]:
+    """Give what is known of each address; of a new one just the address."""
+    targets = {address: PollTarget(address=address) for address in addresses}
+    for start in range(0, len(addresses), CHUNK):
+        rows = connection.execute(_SELECT, {"addresses": list(addresses[start : start + CHUNK])})
+        targets |= {row.address: PollTarget(**row._mapping) for row in rows}
+    return targets
 
 
-def save_target(connection: Connection, target: PollTarget) -> None:
-    """Remember a target."""
-    _SAVE.execute(connection, [msgspec.structs.asdict(target)])
+def save_targets(connection: Connection, targets: Sequence[PollTarget]) -> None:
+    """Remember targets."""
+    if targets:
+        _SAVE.execute(connection, [msgspec.structs.asdict(target) for target in targets])

@@ -15,8 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from isems.domain.measurement import Measurement
 from isems.storage import schema
-from isems.storage.database import database_of
-from isems.storage.measurements import LIST, Inserted, encode_batch, insert_rows, note_configurations
+from isems.storage.database import database_of, memory_of
+from isems.storage.inbox import LIST
+from isems.storage.measurements import Inserted, encode_batch, insert_rows, note_configurations
 from isems.storage.nodes import identify_nodes
 from isems.storage.rows import Row
 
@@ -82,6 +83,7 @@ def create_tables(connection: Connection) -> None:
     schema.metadata.create_all(connection, tables=ours)
     new.create(connection)
     database_of(connection).known_ids.clear()  # of rows that are gone
+    memory_of(connection).clear()
 
 
 def count_rows(connection: Connection) -> int:
@@ -194,7 +196,8 @@ def _within(one: tuple[datetime, datetime]) -> str:
 def insert_moved(connection: Connection, measurements: Sequence[Measurement], now: int) -> Inserted:
     """Store a batch where the new rows are collected.
 
-    Two records of one node and second that are not equal are a conflict, the first stays.
+    Two records of one node and second that are not equal are a conflict, the first stays. What was neither stored nor
+    refused was there already; `duplicates` does not tell which ones those are.
     """
     inserted = Inserted(node_ids=identify_nodes(connection, dict.fromkeys(m.node for m in measurements), now))
     batch = encode_batch(connection, measurements, inserted)
@@ -205,7 +208,6 @@ def insert_moved(connection: Connection, measurements: Sequence[Measurement], no
         stored = [_select_stored(connection, row) for row in batch.rows]
         pairs = zip(batch.indices, batch.rows, stored, strict=True)
         inserted.conflicts = [index for index, row, known in pairs if known[2:] != row[2:]]
-        inserted.duplicate = len(batch.rows) - inserted.stored - len(inserted.conflicts)
     return inserted
 
 
@@ -216,13 +218,11 @@ def _select_stored(connection: Connection, row: Row) -> Row:
     return tuple(connection.execute(_STORED, {"node": row[0], "time": row[1]}).one())
 
 
-def replace_version(connection: Connection) -> None:
-    """Pass over the predecessor's own migrations: the column and the index that they add would be dropped at once."""
-    connection.execute(schema.alembic_version.update().values(version_num=VERSIONS[-1]))
-
-
 def replace_measurement(connection: Connection) -> None:
-    """Put the collected rows in the old table's place, so that whoever still writes the old columns is refused."""
+    """Put the collected rows in the old table's place, so that whoever still writes the old columns is refused.
+
+    The database is of this program's version then.
+    """
     if database_of(connection).is_sqlite:
         # Views of other programs may name the old columns; they are theirs to mend.
         connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
@@ -233,6 +233,8 @@ def replace_measurement(connection: Connection) -> None:
     if database_of(connection).is_sqlite:
         connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
     progress_table.drop(connection, checkfirst=True)
+    connection.exec_driver_sql(schema.CREATE_EVERY_MEASUREMENT)
+    connection.execute(schema.alembic_version.update().values(version_num=schema.HEAD))
     note_configurations(connection, connection.execute(select(schema.node.c.id)).scalars().all())
 
 

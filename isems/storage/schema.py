@@ -3,6 +3,8 @@
 A fresh database is made from here; an older one is brought here by the migrations, and a test compares the two.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 from isems.storage.text import PlainText
 
 #: The newest migration; `storage.database` compares it with the database's own.
-HEAD = "5f0c1d8e7a21"
+HEAD = "8b3d90c4e65f"
 
 metadata = MetaData()
 
@@ -72,26 +74,38 @@ configuration = Table(
     Column("is_placeholder", Boolean, nullable=False),
 )
 
-measurement = Table(
-    "measurement",
-    metadata,
-    Column("node_id", Integer, primary_key=True, autoincrement=False),
-    Column("measured_at", BigInteger, primary_key=True, autoincrement=False),
-    Column("configuration_id", Integer, nullable=False),
-    Column("shutdown_ticks", Integer),
-    Column("power_save_level", Integer),
-    Column("panel_open_circuit_millivolts", Integer),
-    Column("panel_mpp_millivolts", Integer),
-    Column("battery_millivolts", Integer),
-    Column("state_of_charge_percent", Integer),
-    Column("state_of_health_percent", Integer),
-    Column("battery_centicelsius", Integer),
-    Column("charge_end_millivolts", Integer),
-    Column("status", Integer),
-    Column("time_repaired", Boolean, nullable=False),
-    #: JSON of what the columns before it cannot hold exactly; nearly always NULL.
-    Column("exact", Text),
-    sqlite_with_rowid=False,
+
+def _measured(*, is_key: bool) -> list[Column[Any]]:
+    """Make the columns of a measurement; a table needs its own."""
+    return [
+        Column("node_id", Integer, primary_key=is_key, autoincrement=False, nullable=False),
+        Column("measured_at", BigInteger, primary_key=is_key, autoincrement=False, nullable=False),
+        Column("configuration_id", Integer, nullable=False),
+        Column("shutdown_ticks", Integer),
+        Column("power_save_level", Integer),
+        Column("panel_open_circuit_millivolts", Integer),
+        Column("panel_mpp_millivolts", Integer),
+        Column("battery_millivolts", Integer),
+        Column("state_of_charge_percent", Integer),
+        Column("state_of_health_percent", Integer),
+        Column("battery_centicelsius", Integer),
+        Column("charge_end_millivolts", Integer),
+        Column("status", Integer),
+        Column("time_repaired", Boolean, nullable=False),
+        #: JSON of what the columns before it cannot hold exactly; nearly always NULL.
+        Column("exact", Text),
+    ]
+
+
+measurement = Table("measurement", metadata, *_measured(is_key=True), sqlite_with_rowid=False)
+
+#: What is not sorted into `measurement` yet, in the order in which it came (storage.inbox).
+inbox = Table("inbox", metadata, Column("id", _Id, primary_key=True), *_measured(is_key=False))
+
+_COLUMNS = ", ".join(column.name for column in measurement.columns)
+#: Both together, for whoever reads: a record is in one of the two.
+CREATE_EVERY_MEASUREMENT = (
+    f"CREATE VIEW every_measurement AS SELECT {_COLUMNS} FROM measurement UNION ALL SELECT {_COLUMNS} FROM inbox"
 )
 
 rejected = Table(

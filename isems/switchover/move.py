@@ -18,7 +18,7 @@ from isems.storage.backup import copy_database, free_name
 from isems.storage.database import Database, read_version
 from isems.storage.predecessor import Progress, read_progress, save_progress
 from isems.storage.rejected import insert_permanently
-from isems.storage.upgrade import run_migrations, upgrade_database
+from isems.storage.upgrade import upgrade_database
 from isems.switchover.room import FreeBytes, find_room, free_of
 from isems.switchover.rows import Judge, Judged, reject
 from isems.switchover.zone import doubts, find_zone
@@ -176,6 +176,7 @@ class _Move:
 
     def _store(self, connection: Connection, progress: Progress, judged: Judged) -> Progress:
         inserted = predecessor.insert_moved(connection, judged.measurements, self.now)
+        refused = len(inserted.conflicts) + len(inserted.beyond_limit)
         conflict = "another row of this node and second is there and differs"
         rejected = [
             *judged.rejected,
@@ -187,7 +188,7 @@ class _Move:
             progress,
             last_id=judged.last_id,
             moved=progress.moved + inserted.stored,
-            duplicate=progress.duplicate + inserted.duplicate,
+            duplicate=progress.duplicate + len(judged.measurements) - inserted.stored - refused,
             rejected=_add(progress.rejected, rejected),
             doubled=progress.doubled + judged.doubled,
             second=progress.second + judged.second,
@@ -206,8 +207,7 @@ class _Move:
                 progress = self._store(connection, progress, judged)
             held = predecessor.count_rows(connection)
             if held == progress.done:
-                predecessor.replace_version(connection)
-                run_migrations(connection, schema.HEAD)
+                predecessor.replace_measurement(connection)
                 return progress
         self._begin_anew(progress)
         raise StorageError(

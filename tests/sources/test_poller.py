@@ -17,7 +17,7 @@ from isems.errors import ConfigError, SourceError
 from isems.sources.http_answer import Limits
 from isems.sources.poller import CSV_PATH, LOG_PATH, MISSING_SECONDS, Polled, poll_node
 from isems.storage.database import Database
-from isems.storage.poll_targets import save_target, select_target
+from isems.storage.poll_targets import save_targets, select_targets
 from tests.sources import hostile_nodes as nodes
 from tests.sources.hostile_nodes import FakeNode, Handler, node_server
 
@@ -194,10 +194,10 @@ def test_what_is_remembered_survives_the_database(database_url: str) -> None:
         assert visitor.target.etag is not None
         assert visitor.target.archive_etag is not None
         with database.write() as connection:
-            save_target(connection, replace(visitor.target, first_line=b"\xff\x00;" * 100))
-            save_target(connection, visitor.target)
+            save_targets(connection, [replace(visitor.target, first_line=b"\xff\x00;" * 100)])
+            save_targets(connection, [visitor.target])
         with database.read() as connection:
-            assert select_target(connection, visitor.target.address) == visitor.target
+            assert select_targets(connection, [visitor.target.address])[visitor.target.address] == visitor.target
 
     visit(Router(lines(5, 9), lines(0, 5)).handler, talk)
     database.close()

@@ -16,11 +16,12 @@ def lasting_url(postgres_server: PostgresServer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database with empty tables; a test that asks for it runs once on each kind."""
-    is_sqlite = request.param == "sqlite"
-    database = Database(request.getfixturevalue("sqlite_url" if is_sqlite else "lasting_url"))
+    is_sqlite = request.param != "postgresql"
+    url = request.getfixturevalue("sqlite_url" if is_sqlite else "lasting_url")
+    database = Database(url, has_inbox=request.param == "sqlite-inbox")
     database.make_ready()
     yield database
     if not is_sqlite:

@@ -207,7 +207,7 @@ def test_a_status_of_any_width_is_read_back_exactly(database: Database, status: 
 def test_a_wide_status_still_shows_its_flags_to_plain_sql(database: Database) -> None:
     store(database, [measurement(status=0xF_0000_0900)])
     with database.read() as connection:
-        assert connection.execute(text("SELECT status FROM measurement")).scalar() == 0x900
+        assert connection.execute(text("SELECT status FROM every_measurement")).scalar() == 0x900
 
 
 # -- named cases ----------------------------------------------------------------------------------

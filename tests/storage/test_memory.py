@@ -6,8 +6,8 @@ from isems.domain.polling import PollTarget
 from isems.domain.repair import ClockRun
 from isems.storage.clock_runs import MAX_PER_NODE, insert_runs, select_runs
 from isems.storage.database import Database
-from isems.storage.nodes import DELIVERED_GRAIN, find_node, identify_nodes, note_delivery
-from isems.storage.poll_targets import save_target, select_target
+from isems.storage.nodes import DELIVERED_GRAIN, find_node, identify_nodes, note_deliveries
+from isems.storage.poll_targets import save_targets, select_targets
 from isems.storage.states import read_state, save_state
 from tests.samples import NOON
 
@@ -82,7 +82,7 @@ def test_a_delivery_is_noted_at_most_once_an_hour(database: Database) -> None:
     noted = []
     for after in (0, DELIVERED_GRAIN - 1, DELIVERED_GRAIN + 1, 10):
         with database.write() as connection:
-            note_delivery(connection, node_id, NOON + after)
+            note_deliveries(connection, [node_id], NOON + after)
             noted.append(connection.exec_driver_sql("SELECT delivered_at FROM node").scalar())
     assert noted == [NOON, NOON, NOON + DELIVERED_GRAIN + 1, NOON + DELIVERED_GRAIN + 1]
 
@@ -92,14 +92,14 @@ def test_a_delivery_is_noted_at_most_once_an_hour(database: Database) -> None:
 
 def save_and_read(database: Database, target: PollTarget) -> PollTarget:
     with database.write() as connection:
-        save_target(connection, target)
+        save_targets(connection, [target])
     with database.read() as connection:
-        return select_target(connection, target.address)
+        return select_targets(connection, [target.address])[target.address]
 
 
 def test_of_a_new_address_only_the_address_is_known(database: Database) -> None:
     with database.read() as connection:
-        assert select_target(connection, "10.0.0.1") == PollTarget(address="10.0.0.1")
+        assert select_targets(connection, ["10.0.0.1"])["10.0.0.1"] == PollTarget(address="10.0.0.1")
 
 
 def test_a_target_is_read_back_and_replaced(database: Database) -> None:

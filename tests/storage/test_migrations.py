@@ -18,6 +18,8 @@ from isems.storage.upgrade import run_migrations, upgrade_database
 from tests.samples import NOON, minutes
 
 PREDECESSOR = ["ae0a32b43c39", "256a79be1bd8", "ef784e202371"]
+#: Older versions of this program.
+OURS = ["5f0c1d8e7a21"]
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def describe_schema(connection: Connection) -> dict[str, Any]:
             "indexes": sorted(str(index) for index in found.get_indexes(table)),
         }
         for table in found.get_table_names()
-    }
+    } | {view: "".join((found.get_view_definition(view) or "").split()) for view in found.get_view_names()}
 
 
 def sqlite_statements(connection: Connection) -> set[tuple[str, str]]:
@@ -67,13 +69,24 @@ def test_the_chain_leads_to_the_same_schema_as_a_new_database(database: Database
         created = describe_schema(connection)
         if database.is_sqlite:
             assert statements == sqlite_statements(connection)
-    assert set(created) == set(schema.metadata.tables)
+    assert set(created) == {*schema.metadata.tables, "every_measurement"}
     assert migrated == created
 
 
+def test_a_database_of_an_older_version_of_this_program_keeps_its_measurements(database: Database) -> None:
+    migrate(database, "5f0c1d8e7a21")
+    with database.write_any_version() as connection:
+        connection.execute(text("INSERT INTO node (id, name, first_seen_at) VALUES (1, 'Dach', 0)"))
+        columns = "node_id, measured_at, configuration_id, battery_millivolts, time_repaired"
+        connection.execute(text(f"INSERT INTO measurement ({columns}) VALUES (1, {NOON}, 1, 12345, false)"))
+    assert upgrade_database(database) == ("5f0c1d8e7a21", schema.HEAD)
+    with database.read() as connection:
+        assert connection.execute(text("SELECT battery_millivolts FROM every_measurement")).scalars().all() == [12345]
+
+
 def test_the_chain_continues_the_predecessors(database: Database) -> None:
-    assert older_versions() == set(PREDECESSOR)
-    for version in PREDECESSOR:
+    assert older_versions() == {*PREDECESSOR, *OURS}
+    for version in [*PREDECESSOR, *OURS]:
         migrate(database, version)
         with database.write_any_version() as connection:
             assert read_version(connection) == version
