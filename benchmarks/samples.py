@@ -47,10 +47,10 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
+def database(*, has_inbox: bool = False, is_durable: bool = False) -> Iterator[Database]:
     """An empty database."""
     with folder() as path:
-        opened = Database(f"sqlite:///{path}/bench.db")
+        opened = Database(f"sqlite:///{path}/bench.db", has_inbox=has_inbox, is_durable=is_durable)
         opened.make_ready()
         try:
             yield opened

@@ -1,5 +1,6 @@
 """The running service: how fast it answers over HTTP, how much memory it takes."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -19,7 +20,8 @@ import msgspec
 from benchmarks.outcome import Benchmark, Round, Size
 from benchmarks.samples import CADENCE, DAY, database, fill
 from isems.api.predecessor import NEWEST
-from isems.storage.measurements import COLUMNS
+from isems.storage.group_writer import REST_SECONDS
+from isems.storage.inbox import COLUMNS, MAX_ROWS
 
 Measure = Callable[[], Round]
 ONE_NODE = "/measurements/Node-1/latest"
@@ -47,6 +49,11 @@ class Service:
             self.get(path, **headers)
             times.append(time.perf_counter() - before)
         return 1000 * median(times)
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the process has taken so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def megabytes(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -100,11 +107,31 @@ def _connect(port: int) -> HTTPConnection:
             return connection
 
 
+def fill_inbox(path: str, nodes: int, rows: int = MAX_ROWS) -> None:
+    """Let the newest rows wait in the inbox, nearly as many as it takes: then they take longest to read."""
+    with closing(sqlite3.connect(path)) as bare, bare:
+        if bare.execute("SELECT count(*) FROM inbox").fetchone() != (0,):
+            return
+        minutes = max(1, rows // nodes - 1)
+        columns = ", ".join(f"m.{column}" for column in COLUMNS[2:])
+        bare.execute(
+            f"INSERT INTO inbox ({', '.join(COLUMNS)}) SELECT m.node_id, m.measured_at + 60 * minute.value, {columns}"
+            " FROM json_each(?) minute CROSS JOIN node n CROSS JOIN measurement m ON m.node_id = n.id"
+            " AND m.measured_at = (SELECT max(measured_at) FROM measurement WHERE node_id = n.id)",
+            (json.dumps(list(range(1, 1 + minutes))),),
+        )
+
+
 @contextmanager
 def start_newest_of_each(size: Size, days: int) -> Iterator[Measure]:
     with service(size.nodes, days) as running:
-        running.get(EVERY_NODE)
-        yield lambda: Round(running.milliseconds(size.requests, EVERY_NODE))
+
+        def measure() -> Round:
+            fill_inbox(running.path, size.nodes)
+            running.get(EVERY_NODE)
+            return Round(running.milliseconds(size.requests, EVERY_NODE))
+
+        yield measure
 
 
 @contextmanager
@@ -112,6 +139,8 @@ def start_flat(size: Size) -> Iterator[Measure]:
     with service(size.nodes, size.days[0]) as short, service(size.nodes, size.days[-1]) as long:
 
         def measure() -> Round:
+            for running in (long, short):
+                fill_inbox(running.path, size.nodes)
             figure = long.milliseconds(size.requests, EVERY_NODE)
             return Round(figure, short.milliseconds(size.requests, EVERY_NODE))
 
@@ -121,8 +150,9 @@ def start_flat(size: Size) -> Iterator[Measure]:
 #: The twenty keys of the answer, straight from the tables.
 _SELECT_AND_JOIN = (
     f"SELECT {', '.join('m.' + column for column in COLUMNS)}, c.firmware, c.latitude, c.longitude, c.isems_revision,"
-    " c.rated_panel_watts FROM measurement m CROSS JOIN configuration c ON c.id = m.configuration_id"
-    f" WHERE m.node_id = 2 ORDER BY m.measured_at DESC LIMIT {NEWEST}"
+    " c.rated_panel_watts FROM"
+    f" (SELECT * FROM every_measurement WHERE node_id = 2 ORDER BY measured_at DESC LIMIT {NEWEST}) m"
+    " CROSS JOIN configuration c ON c.id = m.configuration_id"
 )
 
 
@@ -146,6 +176,7 @@ def start_newest_of_one(size: Size) -> Iterator[Measure]:
         running.get(ONE_NODE)
 
         def measure() -> Round:
+            fill_inbox(running.path, size.nodes)
             figure = running.milliseconds(size.requests, ONE_NODE)
             return Round(figure, _select_and_encode(running.path, size.requests))
 
@@ -160,6 +191,24 @@ def start_not_modified(size: Size) -> Iterator[Measure]:
         if (status, body) != (304, b""):
             raise RuntimeError(f"asked again with its ETag, the service answered {status}")
         yield lambda: Round(running.milliseconds(size.requests, ONE_NODE, **{"If-None-Match": etag}))
+
+
+#: How long an idle service is watched.
+IDLE_SECONDS = 5
+
+
+@contextmanager
+def start_cpu_idle(size: Size) -> Iterator[Measure]:
+    with service(size.nodes, 1) as running:
+        running.get("/healthz")
+        time.sleep(REST_SECONDS + 1)  # after its start it looks once whether the inbox is to be settled
+
+        def measure() -> Round:
+            before = running.cpu_seconds()
+            time.sleep(IDLE_SECONDS)
+            return Round(1000 * (running.cpu_seconds() - before) / IDLE_SECONDS)
+
+        yield measure
 
 
 @contextmanager
@@ -208,6 +257,7 @@ BENCHMARKS = [
         at_most=3,
     ),
     Benchmark("not-modified", "the same, unchanged since (304)", "ms", "", start_not_modified, at_most=1),
+    Benchmark("cpu-idle", "CPU time of the service, idle", "ms/s", "", start_cpu_idle, at_most=2),
     Benchmark("memory-idle", "memory of the service, idle", "MB", "", start_memory_idle, at_most=80),
     Benchmark("memory-load", "the same, after load", "MB", "", start_memory_after_load, at_most=80),
 ]

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
-from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -69,32 +68,69 @@ def encode_measurements(stored: Sequence[Stored], zone: tzinfo) -> bytes:
     return msgspec.json.encode({"measurements": [as_predecessor(one, zone) for one in stored]})
 
 
-def as_predecessor(stored: Stored, zone: tzinfo) -> dict[str, Any]:
+class PredecessorMeasurement(msgspec.Struct, gc=False, rename="camel", kw_only=True):
+    """A measurement under the predecessor's keys, which end as theirs did: JSON of a struct is made in a third of the
+    time of a dictionary's.
+    """
+
+    id: int
+    node_id: str
+    isems_revision: str | None
+    #: In local time, to be written with its offset.
+    timestamp: datetime | str
+    open_mppt_firmware_version: str | None = msgspec.field(name="openMPPTFirmwareVersion")
+    time_to_shutdown: float | None
+    is_power_save_mode: bool | None
+    open_circuit_voltage: float | None
+    mpp_voltage: float | None
+    battery_voltage: float | None
+    battery_charge_estimate: float
+    battery_health_estimate: float | None
+    battery_temperature: float | None
+    low_voltage_disconnect_voltage: float | None
+    temperature_corrected_voltage: float | None
+    rate_battery_capacity: float | None
+    rated_solar_module_capacity: float | None
+    latitude: float | None
+    longitude: float | None
+    status: str
+
+
+def as_predecessor(stored: Stored, zone: tzinfo) -> PredecessorMeasurement:
     """Translate to the predecessor's keys: the one place outside `formats` that knows them."""
     measurement = stored.measurement
     configuration = measurement.configuration
     measured_at = measurement.measured_at or 0
-    return {
-        "id": stored.node_id << 32 | measured_at,
-        "nodeId": measurement.node,
-        "isemsRevision": configuration.isems_revision,
-        "timestamp": datetime.fromtimestamp(measured_at, zone).isoformat(),
-        "openMPPTFirmwareVersion": configuration.firmware,
-        "timeToShutdown": measurement.minutes_until_shutdown,
-        "isPowerSaveMode": None if measurement.power_save_level is None else measurement.power_save_level > 0,
-        "openCircuitVoltage": measurement.panel_open_circuit_volts,
-        "mppVoltage": measurement.panel_mpp_volts,
-        "batteryVoltage": measurement.battery_volts,
+    return PredecessorMeasurement(
+        id=stored.node_id << 32 | measured_at,
+        node_id=measurement.node,
+        isems_revision=configuration.isems_revision,
+        timestamp=_local_time(measured_at, zone),
+        open_mppt_firmware_version=configuration.firmware,
+        time_to_shutdown=measurement.minutes_until_shutdown,
+        is_power_save_mode=None if measurement.power_save_level is None else measurement.power_save_level > 0,
+        open_circuit_voltage=measurement.panel_open_circuit_volts,
+        mpp_voltage=measurement.panel_mpp_volts,
+        battery_voltage=measurement.battery_volts,
         # The existing app dies on null here.
-        "batteryChargeEstimate": measurement.state_of_charge_percent or 0,
-        "batteryHealthEstimate": measurement.state_of_health_percent,
-        "batteryTemperature": measurement.battery_celsius,
-        "lowVoltageDisconnectVoltage": configuration.low_voltage_disconnect_volts,
-        "temperatureCorrectedVoltage": measurement.charge_end_volts,
-        "rateBatteryCapacity": configuration.rated_battery_amp_hours,
-        "ratedSolarModuleCapacity": configuration.rated_panel_watts,
-        "latitude": configuration.latitude,
-        "longitude": configuration.longitude,
+        battery_charge_estimate=measurement.state_of_charge_percent or 0,
+        battery_health_estimate=measurement.state_of_health_percent,
+        battery_temperature=measurement.battery_celsius,
+        low_voltage_disconnect_voltage=configuration.low_voltage_disconnect_volts,
+        temperature_corrected_voltage=measurement.charge_end_volts,
+        rate_battery_capacity=configuration.rated_battery_amp_hours,
+        rated_solar_module_capacity=configuration.rated_panel_watts,
+        latitude=configuration.latitude,
+        longitude=configuration.longitude,
         # And on anything but a string here; a digit more than three would shift every flag it shows.
-        "status": f"0x{(measurement.status or 0) & STATUS_MASK:03x}",
-    }
+        status=_STATUS[(measurement.status or 0) & STATUS_MASK],
+    )
+
+
+def _local_time(measured_at: int, zone: tzinfo) -> datetime | str:
+    """Where the offset is zero, the encoder would write Z instead of it."""
+    local = datetime.fromtimestamp(measured_at, zone)
+    return local if local.utcoffset() else local.isoformat()
+
+
+_STATUS = [f"0x{status:03x}" for status in range(STATUS_MASK + 1)]

@@ -220,6 +220,7 @@ class Database:
         try:
             with self.engine.connect().execution_options(isems_begin=begin) as connection:
                 with connection.begin():
+                    connection.info.pop("memory", None)  # of a transaction that failed
                     connection.info["database"] = self
                     connection.info["new_ids"] = self.known_ids
                     yield connection
@@ -301,6 +302,11 @@ def memory_of(connection: Connection) -> dict[str, Any]:
     """
     memory: _Memory = connection.info["memory"]
     return memory.facts
+
+
+def is_writing(connection: Connection) -> bool:
+    """Tell whether a connection's transaction may change the database."""
+    return "memory" in connection.info
 
 
 def raw_sqlite(connection: Connection) -> sqlite3.Connection:

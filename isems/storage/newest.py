@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
-from isems.storage.database import database_of
+from isems.storage.database import database_of, is_writing, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST
 from isems.storage.measurements import decode_rows
 from isems.storage.rows import Row, decode
@@ -34,11 +34,9 @@ SQLITE_LATEST = (
     f"SELECT n.name, n.delivered_at, {_PREFIXED} FROM node n CROSS JOIN measurement m ON m.node_id = n.id"
     " AND m.measured_at = (SELECT max(measured_at) FROM measurement WHERE node_id = n.id)"
 )
-#: The newest of each node in the inbox, which is small; sorting only what it must makes it three times as fast.
 SQLITE_INBOX = (
-    f"SELECT n.name, n.delivered_at, {_PREFIXED}"
-    " FROM (SELECT id, max(measured_at) FROM inbox GROUP BY node_id) newest"
-    " CROSS JOIN inbox m ON m.id = newest.id CROSS JOIN node n ON n.id = m.node_id"
+    f"SELECT n.name, n.delivered_at, {_PREFIXED} FROM json_each(?) wanted"
+    " CROSS JOIN inbox m ON m.id = wanted.value CROSS JOIN node n ON n.id = m.node_id"
 )
 POSTGRES_LATEST = (
     f"SELECT n.name, n.delivered_at, {_PREFIXED} FROM node n CROSS JOIN LATERAL"
@@ -66,9 +64,39 @@ def select_newest_of_each(connection: Connection, active_since: int | None = Non
 
 def _select_latest(connection: Connection) -> list[Row]:
     """Give the newest row of each node, on SQLite perhaps an older one too."""
-    is_sqlite = database_of(connection).is_sqlite
-    statements = (SQLITE_LATEST, SQLITE_INBOX) if is_sqlite else (POSTGRES_LATEST,)
-    return [tuple(row) for statement in statements for row in connection.exec_driver_sql(statement).all()]
+    if not database_of(connection).is_sqlite:
+        return [tuple(row) for row in connection.exec_driver_sql(POSTGRES_LATEST).all()]
+    raw = raw_sqlite(connection)
+    rows: list[Row] = raw.execute(SQLITE_LATEST).fetchall()
+    if ids := _find_newest_in_inbox(connection):
+        rows += raw.execute(SQLITE_INBOX, (msgspec.json.encode(ids).decode(),)).fetchall()
+    return rows
+
+
+class _InboxIndex(msgspec.Struct):
+    """Which row of the inbox is each node's newest, as far as a connection has read it."""
+
+    #: Tells one filling of the inbox from the next: a record comes but once.
+    first: Row | None = None
+    last_id: int = 0
+    #: Time and row, by node.
+    newest: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
+
+
+def _find_newest_in_inbox(connection: Connection) -> list[int]:
+    """Give the ids of rows; a connection that only reads looks at each row once, since rows only follow each other."""
+    raw = raw_sqlite(connection)
+    first = raw.execute("SELECT id, node_id, measured_at FROM inbox ORDER BY id LIMIT 1").fetchone()
+    index: _InboxIndex = connection.info.get("inbox_index") or _InboxIndex()
+    if index.first != first or is_writing(connection):
+        index = _InboxIndex(first)
+    for row_id, node_id, at in raw.execute("SELECT id, node_id, measured_at FROM inbox WHERE id > ?", (index.last_id,)):
+        index.last_id = row_id
+        if node_id not in index.newest or at > index.newest[node_id][0]:
+            index.newest[node_id] = (at, row_id)
+    if not is_writing(connection):  # what it sees may be rolled back
+        connection.info["inbox_index"] = index
+    return [row_id for _, row_id in index.newest.values()]
 
 
 def count_measurements(connection: Connection) -> int:

@@ -1,7 +1,7 @@
 """The inbox: fewer pages written, and nothing else about the measurements is any different."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,6 +143,17 @@ def test_what_was_rolled_back_is_not_remembered(database: Database, sqlite_url: 
     assert store(database, *fleet(1), *fleet(0)) == (100, 100, 0, 0)
 
 
+def test_what_was_read_while_writing_and_rolled_back_is_not_the_newest(database: Database) -> None:
+    store(database, measurement("a", NOON))
+    with suppress(ZeroDivisionError), database.write() as connection:
+        insert_measurements(connection, [measurement("a", NOON + 120)], NOON)
+        assert select_newest_of_each(connection)[0].measurement.measured_at == NOON + 120
+        raise ZeroDivisionError
+    assert newest_of_each(database) == {"a": 0}
+    store(database, measurement("b", NOON))
+    assert newest_of_each(database) == {"a": 0, "b": 0}
+
+
 def test_a_settling_that_was_interrupted_loses_nothing_and_doubles_nothing(database: Database, sqlite_url: str) -> None:
     store(database, *fleet(0))
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
@@ -152,6 +163,16 @@ def test_a_settling_that_was_interrupted_loses_nothing_and_doubles_nothing(datab
         other.execute("DROP TRIGGER full")
     assert tables(sqlite_url) == (0, 100)
     assert settle_database(database) == 100
+
+
+def newest_of_each(database: Database) -> dict[str, int]:
+    with database.read() as connection:
+        found = [one.measurement for one in select_newest_of_each(connection)]
+    return {one.node: ((one.measured_at or 0) - NOON) // 60 for one in found}
+
+
+def newest_among(keys: Iterable[tuple[str, int]]) -> dict[str, int]:
+    return {node: max(at for name, at in keys if name == node) for node, _ in keys}
 
 
 NODES = st.sampled_from(["a", "b", "c"])
@@ -181,6 +202,7 @@ def test_whatever_the_order_of_writers_and_settlings_each_record_is_there_once(
                     for node, at, volts in batch:
                         expected.setdefault((node, at), volts)
                     assert store(writers[step], *records)[0] == len(expected) - before
+                assert newest_of_each(direct) == newest_among(expected)
             with direct.read() as connection:
                 found = connection.exec_driver_sql(
                     "SELECT n.name, (m.measured_at - ?) / 60, m.battery_millivolts / 1000.0"
