@@ -40,6 +40,7 @@ from isems.simulator import (
 from isems.sources.own_clock import read_moment
 from isems.storage.database import Database
 from isems.storage.predecessor import Progress
+from isems.subscriber import Subscriber
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
 from isems.switchover.plan import describe_upgrade
@@ -91,7 +92,7 @@ def main(prog_name: str | None = None) -> None:
 
 def add_commands(app: Flask) -> None:
     """Give `flask` the commands that the predecessor had."""
-    for command in (update_data, db):
+    for command in (update_data, subscribe, db):
         app.cli.add_command(command)
 
 
@@ -115,10 +116,31 @@ def update_data() -> None:
             sys.exit(FAILED)
 
 
+@commands.command()
+def subscribe() -> None:
+    """Receive what nodes publish to MQTT_SERVER, until stopped."""
+    with exit_on_errors():
+        config = _read_config()
+        if not config.mqtt_server:
+            raise ConfigError("MQTT_SERVER is not set, expected the address of the broker")
+        _start_log(config)
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        with _opened(config.database_url, has_inbox=True, is_durable=True) as database:
+            database.make_ready()
+            Subscriber(config, database).run(stop)
+        log.info("stopped")
+
+
+def _start_log(config: Config) -> None:
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+
+
 @contextmanager
-def _opened(url: str, *, has_inbox: bool = False) -> Iterator[Database]:
+def _opened(url: str, *, has_inbox: bool = False, is_durable: bool = False) -> Iterator[Database]:
     """Give the database and close it in the end, so that nothing of it is left in its journal."""
-    database = Database(url, has_inbox=has_inbox)
+    database = Database(url, has_inbox=has_inbox, is_durable=is_durable)
     try:
         yield database
     finally:
@@ -336,16 +358,16 @@ def doctor(*, before_upgrade: bool) -> None:
 def serve(demo: str) -> None:
     """Collect and serve until stopped."""
     config = Config.from_environment()
-    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    _start_log(config)
     is_demo = demo == "always" or (demo == "auto" and not config.has_source)
     if is_demo:
         config = demo_config(config)
         click.echo(f"No node is configured: SIMULATED nodes are shown, kept in {config.database_url}", err=True)
     check_addresses(config.router_ips)
-    if config.mqtt_server:
-        log.warning("MQTT_SERVER is set, but this version only polls: nothing is received by MQTT")
     # Each has connections of its own: a writer remembers more of what it wrote while nobody else uses them.
-    with _opened(config.database_url) as served, _opened(config.database_url, has_inbox=True) as database:
+    is_durable = bool(config.mqtt_server)  # a broker forgets what was acknowledged
+    collecting = _opened(config.database_url, has_inbox=True, is_durable=is_durable)
+    with _opened(config.database_url) as served, collecting as database:
         database.make_ready()
         app = create_app(config, served)
         app.extensions[DEMO] = is_demo
@@ -380,7 +402,22 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
             result = await import_history(database, mesh.history, _moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         log.info("polling %d addresses", len(config.router_ips))
+        if config.mqtt_server and mesh_port is None:
+            stack.callback(_start_subscriber(config, database))
         await Collector(config, database, commit_seconds=config.commit_interval).run()
+
+
+def _start_subscriber(config: Config, database: Database) -> Callable[[], None]:
+    """Receive in a thread of its own; gives what ends it."""
+    subscriber, stop = Subscriber(config, database), threading.Event()
+    thread = threading.Thread(target=subscriber.keep_running, args=(stop,), name="isems-mqtt")
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join()
+
+    return end
 
 
 def _log_history(done: int, count: int) -> None:

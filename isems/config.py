@@ -37,6 +37,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     router_ips: tuple[str, ...] = ()
     mqtt_server: str | None = None
+    #: Beginnings of topics, before the node id.
+    mqtt_prefixes: tuple[str, ...] = ("/isems/", "isems/testdrive/foobar/", "isems/")
     hide_inactive_after_days: float = 30
     sentry_dsn: str | None = None
     is_development: bool = False
@@ -64,6 +66,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             ),
             router_ips=values.read("ISEMS_ROUTER_IPS", _split, ()),
             mqtt_server=values.read("MQTT_SERVER", _broker, None, show=_without_login),
+            mqtt_prefixes=values.read(
+                "ISEMS_MQTT_PREFIXES", _prefixes, ("/isems/", "isems/testdrive/foobar/", "isems/")
+            ),
             hide_inactive_after_days=values.read("HIDE_INACTIVE_AFTER_DAYS", _days, 30.0),
             sentry_dsn=values.read("SENTRY_DSN", _dsn, None, show=_nothing),
             is_development=values.read("FLASK_ENV", str, "") == "development",
@@ -168,6 +173,13 @@ def _broker(text: str) -> str:
 def _split(text: str) -> tuple[str, ...]:
     parts = (part.strip() for part in text.replace("\n", ",").split(","))
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def _prefixes(text: str) -> tuple[str, ...]:
+    prefixes = _split(text)
+    if not prefixes or any(not one.endswith("/") or set(one) & set("+#\0") for one in prefixes):
+        raise ValueError("beginnings of topics, separated by commas, each ending in / and without + or #")
+    return prefixes
 
 
 def _days(text: str) -> float:

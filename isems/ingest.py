@@ -102,11 +102,31 @@ def store_payloads(connection: Connection, payloads: Sequence[Payload], moment: 
 
 def read_payload(payload: Payload) -> Arrival:
     """Parse; a payload in no known format becomes one rejected piece."""
+    if payload.problem is not None:
+        return Arrival(payload, Parsed([], [], [Rejected(payload.data, Reason.TOPIC, payload.problem)]))
     try:
-        return Arrival(payload, parse_payload(payload))
+        parsed = parse_payload(payload)
     except FormatError as error:
         piece = Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)
         return Arrival(payload, Parsed([], [], [piece]))
+    return Arrival(payload, _without_foreign(parsed, payload.node_hint))
+
+
+def _without_foreign(parsed: Parsed, node: str | None) -> Parsed:
+    """Reject records of other nodes than the one that may use this way in: else any node could write into the history
+    of any other, whatever its broker allows it.
+    """
+    if node is None or all(measurement.node == node for measurement in parsed.measurements):
+        return parsed
+    own = Parsed([], [], list(parsed.rejected))
+    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
+        if measurement.node == node:
+            own.measurements.append(measurement)
+            own.raws.append(raw)
+        else:
+            detail = f"a record of {measurement.node!r} came where only {node!r} may speak"
+            own.rejected.append(Rejected(_raw(raw), Reason.NODE_FOREIGN, detail, node))
+    return own
 
 
 def store_all(connection: Connection, arrivals: Sequence[Arrival], moment: Moment) -> list[IngestResult]:

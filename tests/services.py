@@ -1,9 +1,12 @@
 """Real services for the tests: Debian's own programs, started by the tests and removed with them."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,9 +48,16 @@ def find_uwsgi() -> Path | None:
     return Path(found) if found and Path("/usr/lib/uwsgi/plugins/python3_plugin.so").exists() else None
 
 
+def find_mosquitto() -> Path | None:
+    """The broker; Debian keeps it off the PATH of ordinary users."""
+    found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return Path(found) if found else None
+
+
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
-SERVICES = (POSTGRESQL, UWSGI)
+MOSQUITTO = Service("mosquitto", find_mosquitto)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO)
 
 
 def require_service(service: Service) -> Path:
@@ -127,3 +137,66 @@ def run_postgres(programs: Path) -> Iterator[PostgresServer]:
             run("pg_ctl", "stop", "--wait", "--mode=immediate")
     finally:
         shutil.rmtree(folder)
+
+
+@dataclass
+class Broker:
+    """A mosquitto of its own on a port of its own, which keeps sessions while it is down."""
+
+    program: Path
+    folder: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [str(self.program), "-c", str(self.folder / "mosquitto.conf")]
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            assert self.process.poll() is None, (self.folder / "output").read_text(errors="replace")
+            time.sleep(0.02)
+        raise RuntimeError("mosquitto does not listen")
+
+    def stop(self) -> None:
+        """As a system does that is shut down: what it holds is written to disk."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(START_SECONDS)
+
+
+@contextmanager
+def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
+    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    lines = [
+        f"listener {port} 127.0.0.1",
+        "persistence true",
+        f"persistence_location {folder}/",
+        "max_queued_messages 100000",
+        "log_type error",
+        *(["user root"] if os.geteuid() == 0 else []),
+        *(settings or ["allow_anonymous true"]),
+    ]
+    (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+    broker = Broker(require_service(MOSQUITTO), folder, port)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def publish(port: int, messages: Iterable[tuple[str, bytes]], *, retain: bool = False) -> None:
+    """Publish at QoS 1, and return when the broker has acknowledged all."""
+    from paho.mqtt.publish import multiple
+
+    wanted = [{"topic": topic, "payload": data, "qos": 1, "retain": retain} for topic, data in messages]
+    multiple(wanted, hostname="127.0.0.1", port=port)

@@ -29,6 +29,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     received_at: int
     #: Name of a format in `isems.formats`; None: find out from the bytes.
     format_hint: str | None = None
+    #: What is wrong with the way it came: then it is not read, but kept as rejected.
+    problem: str | None = None
     #: Node id known from the way it came (a topic, a URL); None: it is in the bytes.
     node_hint: str | None = None
     #: False for anything that may have waited on its way: retained, backlog, a file.

@@ -12,6 +12,9 @@ class Reason(StrEnum):
     FIELD_COUNT = "field_count"
     REVISION = "revision"
     NODE_NAME = "node_name"
+    #: A line names another node than the topic or address that it came by.
+    NODE_FOREIGN = "node_foreign"
+    TOPIC = "topic"
     ENCODING = "encoding"
     TOO_LONG = "too_long"
     TOO_MANY = "too_many"

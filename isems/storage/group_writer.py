@@ -1,11 +1,12 @@
 """Writes what comes in groups: a commit costs the same for one record as for a hundred, and an SD card wears by it."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, NamedTuple, TypeVar
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,20 @@ class GroupWriter(Generic[S, T]):
             if len(self._waiting) == 1 or self._weight >= self._limit:
                 self._changed.notify()
         return waiting.done
+
+    def flush(self) -> None:
+        """Write what waits now, and return when it is written."""
+        with self._changed:
+            waiting = [one.done for one in self._waiting]
+            self._came_first = -math.inf
+            self._changed.notify()
+        wait(waiting)
+
+    def set_limit(self, limit: int) -> None:
+        """Change the weight of a group."""
+        with self._changed:
+            self._limit = limit
+            self._changed.notify()
 
     def close(self) -> None:
         """Write what waits, rest, and end; may be called again."""

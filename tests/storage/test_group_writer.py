@@ -76,6 +76,23 @@ def test_a_group_weighs_no_more_than_the_limit_unless_one_alone_does() -> None:
         assert log.groups == [["a"], ["b"]]
 
 
+def test_what_waits_can_be_written_now() -> None:
+    log = Log()
+    with writer(log, interval=FOR_EVER) as made:
+        future = made.put("a")
+        made.flush()
+        assert future.result(0) == "A"
+        made.flush()  # nothing waits
+        assert log.groups == [["a"]]
+
+
+def test_a_smaller_limit_counts_at_once() -> None:
+    with writer(Log(), interval=FOR_EVER, limit=10) as made:
+        future = made.put("a", 4)
+        made.set_limit(3)
+        assert future.result(10) == "A"
+
+
 def test_without_an_interval_it_is_written_as_soon_as_it_can_be() -> None:
     with writer(Log()) as made:
         assert made.put("a").result(10) == "A"
