@@ -200,9 +200,9 @@ class _Connection:
         if self.was_accepted and self._trouble is None:
             self.source.flush()
         self.client.disconnect()
-        for _ in range(RECEIVE_MAXIMUM):
-            if self.client.loop(0.01) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return
+        deadline = time.monotonic() + LOOP_SECONDS
+        while self.client.socket() is not None and time.monotonic() < deadline:
+            self.client.loop(0.01)  # sends the acknowledgements, and then that we leave
 
     def _on_connect(self, client: Client, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self.was_answered = True
