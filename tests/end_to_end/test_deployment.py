@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -18,7 +17,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.services import UWSGI, require_service
+from tests.api.asking import ask
+from tests.api.stored import line
+from tests.services import NGINX, UWSGI, free_port, require_service, run_nginx
 
 ROOT = Path(__file__).parents[2]
 DEBIANS_PYTHON = Path("/usr/bin/python3")
@@ -31,6 +32,11 @@ class Deployment(NamedTuple):
     checkout: Path
     venv: Path
     elsewhere: Path
+
+    @property
+    def socket(self) -> Path:
+        """Where nginx reaches uwsgi."""
+        return self.elsewhere / "uwsgi.sock"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,11 +75,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 @contextmanager
 def uwsgi(deployment: Deployment, wsgi_file: str = "app.py", **more: str) -> Iterator[str]:
     """Four processes without threads, configured as the predecessor's were; gives the base URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "plugin": "python3",
+        "socket": str(deployment.socket),
         "http-socket": f"127.0.0.1:{port}",
         "master": "true",
         "processes": str(PROCESSES),
@@ -182,6 +187,47 @@ def test_cron_and_four_web_processes_share_one_sqlite_file(deployment: Deploymen
         assert served[0] == 0
         name = urllib.request.quote(answered[0]["nodeId"], safe="")  # type: ignore[attr-defined]
         assert json.loads(get(f"{base}/measurements/{name}/latest"))["measurements"][0] == answered[0]
+
+
+#: What nodes are called, and the ways to ask for them through nginx.
+ASKED = {
+    "Elektra-Dach": ["Elektra-Dach"],
+    "a/b": ["a/b", "a%2Fb"],
+    "a//b": ["a//b", "a%2F%2Fb"],
+    "/a": ["/a", "%2Fa"],
+    "a/": ["a/", "a%2F"],
+    "a/../b": ["a/../b", "a%2F..%2Fb"],
+    "two words": ["two%20words"],
+    "Gartenhaus-Süd": ["Gartenhaus-Süd", "Gartenhaus-S%C3%BCd"],
+    "50% Sonne/Süd": ["50%25%20Sonne/Süd", "50%25%20Sonne%2FS%C3%BCd"],
+    "50%": ["50%25"],
+    "a%20b": ["a%20b", "a%2520b"],
+    "a?b": ["a%3Fb"],
+    "a#b": ["a%23b"],
+    "a+b": ["a+b", "a%2Bb"],
+}
+
+
+def test_every_name_finds_its_node_through_nginx_and_its_rewrite(deployment: Deployment, tmp_path: Path) -> None:
+    """nginx decodes the path, makes one of two slashes, resolves "..", and gives us that and the request as it came."""
+    program = require_service(NGINX)
+    log = tmp_path / "nodes.log"
+    log.write_text("".join(f"{line(name)}\n" for name in [*ASKED, "b"]))
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'named.db'}"}
+    imported = deployment.run("python", "-m", "isems", "import", str(log), **database)
+    assert f"{len(ASKED) + 1} stored" in imported.stdout, imported.stderr
+    with uwsgi(deployment, **database), run_nginx(program, tmp_path, deployment.socket) as port:
+
+        def ask_for(path: str) -> tuple[int, list[str]]:
+            return ask(port, f"/api/measurements/{path}".encode())
+
+        status, names = ask_for("latest?all=true")
+        assert (status, set(names)) == (200, {*ASKED, "b"})
+        found = {name: [ask_for(f"{path}/latest") for path in ASKED[name]] for name in ASKED}
+        assert found == {name: [(200, [name])] * len(paths) for name, paths in ASKED.items()}
+        assert ask_for("nobody/latest")[0] == 404
+        # What is no HTTP, nginx refuses itself.
+        assert [ask_for(f"{name}/latest")[0] for name in ("two words", "50%")] == [400, 400]
 
 
 def test_an_error_under_uwsgi_without_threads_reaches_sentry(deployment: Deployment) -> None:
