@@ -38,8 +38,10 @@ from isems.simulator import (
     write_history,
 )
 from isems.sources.own_clock import read_moment
+from isems.storage.adoption import PREDECESSORS_DEFAULT
 from isems.storage.database import Database
 from isems.storage.predecessor import Progress
+from isems.switchover.adopt import adopt
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
 from isems.switchover.plan import describe_upgrade
@@ -242,15 +244,29 @@ def db() -> None:
     """Look after the database."""
 
 
+#: Where to look for the predecessor's measurements if DATABASE_URL is not set.
+default_database = click.option(
+    "--predecessors-default",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=PREDECESSORS_DEFAULT,
+    show_default=True,
+    help="The predecessor's database where DATABASE_URL was never set.",
+)
+
+
 @db.command()
 @click.option("--timezone", metavar="ZONE", help="The zone of the predecessor's times, where PostgreSQL's is another.")
-def upgrade(timezone: str | None) -> None:
+@default_database
+def upgrade(timezone: str | None, predecessors_default: Path) -> None:
     """Create the database, or bring an older one up to this version."""
     with exit_on_errors():
         config = Config.from_environment()
         zone = None if timezone is None else _read_zone(timezone)
         with _opened(config.database_url) as database, _Bars() as bars:
             voice = Voice(bars.say, bars.show)
+            if not config.is_database_named:
+                adopt(predecessors_default, database, voice)
             upgraded = upgrade_any(database, _moment(config), voice, zone)
         click.echo(f"{database.place} {_describe_upgrade(upgraded)}.")
 
@@ -315,11 +331,13 @@ def _describe_move(moved: Progress) -> str:
 
 @commands.command()
 @click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
-def doctor(*, before_upgrade: bool) -> None:
+@default_database
+def doctor(*, before_upgrade: bool, predecessors_default: Path) -> None:
     """Examine the database without changing it."""
     config = Config.from_environment()
     with _opened(config.database_url) as database:
-        for sentence in describe_upgrade(database, _moment(config)):
+        default = None if config.is_database_named else predecessors_default
+        for sentence in describe_upgrade(database, _moment(config), default=default):
             click.echo(sentence)
 
 

@@ -1,6 +1,7 @@
 """The commands as cron, systemd and people start them: processes of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,7 @@ import pytest
 
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
+from isems.storage.schema import HEAD
 from tests.predecessor import history, instant, make_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,7 +43,7 @@ def test_flask_db_upgrade_moves_the_predecessors_rows_and_says_so_in_one_line(da
     make_database(database_url, rows)
     first, second = (run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url) for _ in range(2))
     assert (first.returncode, first.stderr) == (second.returncode, second.stderr) == (0, "")
-    assert "was upgraded from version ef784e202371 to 5f0c1d8e7a21: 300 rows moved, 0 rejected" in first.stdout
+    assert f"was upgraded from version ef784e202371 to {HEAD}: 300 rows moved, 0 rejected" in first.stdout
     assert second.stdout.endswith(" is up to date.\n")
     assert second.stdout.count("\n") == 1
 
@@ -51,6 +53,26 @@ def test_flask_db_upgrade_brings_an_older_empty_database_up(database_url: str) -
     done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert "was upgraded from version ef784e202371 to" in done.stdout
+
+
+def test_where_no_database_is_named_the_predecessors_default_one_is_taken_over(tmp_path: Path) -> None:
+    """The predecessor kept its measurements under /tmp, where a reboot deletes them."""
+    checkout, default, other = tmp_path / "checkout", tmp_path / "test.db", tmp_path / "other.db"
+    shutil.copytree(ROOT / "isems", checkout / "isems", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", checkout)
+    make_database(f"sqlite:///{default}", [one.row for one in islice(history(1000, [instant(2025, 6, 1, 0)]), 300)])
+    (tmp_path / "url").write_text(f"sqlite:///{other}\n")
+    upgrade = [*FLASK, "db", "upgrade", "--predecessors-default", str(default)]
+    named = run(upgrade, checkout, DATABASE_URL_FILE=str(tmp_path / "url"))
+    assert (named.returncode, named.stdout) == (0, f"sqlite:///{other} was created.\n")
+    doctor = [*ISEMS, "doctor", "--before-upgrade", "--predecessors-default", str(default)]
+    told = run(doctor, checkout).stdout
+    assert told.startswith(f"The predecessor's default database {default} would be copied to {checkout / 'isems.db'}, ")
+    assert not (checkout / "isems.db").exists()
+    done = run(upgrade, checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"The predecessor's default database {default} (300 rows) was copied to ")
+    assert f"isems.db was upgraded from version ef784e202371 to {HEAD}: 300 rows moved, 0 rejected" in done.stdout
 
 
 WRONG = {"ISEMS_POLL_INTERVAL": "soon"}
