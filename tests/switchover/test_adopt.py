@@ -32,7 +32,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         for name in ("tmp", "checkout"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(mode=0o700)  # where others may read, journals are left for them
         self.source, self.target = folder / "tmp" / "test.db", folder / "checkout" / "isems.db"
         self.url = f"sqlite:///{self.target}"
         self.said: list[str] = []
