@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import click
@@ -64,7 +64,7 @@ def exit_on_errors() -> Iterator[None]:
         _say_and_exit(str(error), FAILED)
 
 
-def _say_and_exit(sentence: str, code: int) -> None:
+def _say_and_exit(sentence: str, code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     sys.exit(code)
 
@@ -95,6 +95,25 @@ def add_commands(app: Flask) -> None:
     """Give `flask` the commands that the predecessor had."""
     for command in (update_data, db):
         app.cli.add_command(command)
+    app.extensions["migrate"] = _FlaskMigrate()
+
+
+class _FlaskMigrate:
+    """What the predecessor's Flask-Migrate asks, when its `flask db upgrade` runs instead of ours.
+
+    `pip install -r requirements.txt` leaves it in the virtual environment, and `flask` prefers a package's command to
+    the application's. Its first question to the application is for this extension.
+    """
+
+    @property
+    def migrate(self) -> "_FlaskMigrate":
+        return self
+
+    def get_config(self, *_: object, **__: object) -> NoReturn:
+        """Do in its place what was asked for."""
+        if click.get_current_context().info_name != "upgrade":
+            _say_and_exit("of the commands of 'flask db' there is only 'upgrade'", MISUSED)
+        sys.exit(upgrade.main([], prog_name="flask db upgrade"))
 
 
 # -- collecting -----------------------------------------------------------------------------------

@@ -75,6 +75,46 @@ def test_where_no_database_is_named_the_predecessors_default_one_is_taken_over(t
     assert f"isems.db was upgraded from version ef784e202371 to {HEAD}: 300 rows moved, 0 rejected" in done.stdout
 
 
+#: As much of Flask-Migrate 2.1.1 as decides what happens: what it asks of an application.
+FLASK_MIGRATE = """
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+@click.group()
+def db():
+    pass
+
+@db.command()
+@click.argument("revision", default="head")
+@with_appcontext
+def upgrade(revision):
+    current_app.extensions["migrate"].migrate.get_config(None, x_arg=())
+
+@db.command()
+@with_appcontext
+def downgrade():
+    current_app.extensions["migrate"].migrate.get_config(None, x_arg=())
+"""
+
+
+def test_flask_db_upgrade_is_ours_although_the_predecessors_flask_migrate_is_left(tmp_path: Path) -> None:
+    """pip does not remove it, and `flask` prefers its command."""
+    packages = tmp_path / "packages"
+    (packages / "Flask_Migrate-2.1.1.dist-info").mkdir(parents=True)
+    (packages / "Flask_Migrate-2.1.1.dist-info" / "METADATA").write_text("Name: Flask-Migrate\nVersion: 2.1.1\n")
+    (packages / "Flask_Migrate-2.1.1.dist-info" / "entry_points.txt").write_text("[flask.commands]\ndb = migrates:db\n")
+    (packages / "migrates.py").write_text(FLASK_MIGRATE)
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'isems.db'}", "PYTHONPATH": str(packages)}
+    done = run([*FLASK, "db", "upgrade"], **settings)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{settings['DATABASE_URL']} was created.\n", "")
+    wrong = run([*FLASK, "db", "upgrade"], **settings | WRONG)
+    assert (wrong.returncode, wrong.stderr) == (2, SENTENCE)
+    other = run([*FLASK, "db", "downgrade"], **settings)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert other.stderr == "Error: of the commands of 'flask db' there is only 'upgrade'\n"
+
+
 WRONG = {"ISEMS_POLL_INTERVAL": "soon"}
 SENTENCE = "Error: ISEMS_POLL_INTERVAL is 'soon', expected a duration from 10s to 86400s, such as 90s, 15m or 1h\n"
 
