@@ -35,7 +35,7 @@ endif
 test: setup ## all tests
 	@$(BIN)/pytest
 
-test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto (Debian, root or sudo)
+test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto, nginx (Debian, root or sudo)
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	ls /usr/lib/uwsgi/plugins/python3_plugin.so >/dev/null 2>&1 || missing="$$missing uwsgi-core uwsgi-plugin-python3"; \
@@ -43,6 +43,12 @@ test-services: ## install what the real-service tests need, if missing: postgres
 	[ -z "$$missing" ] || { echo "Installing$$missing ..."; \
 		$(APT_GET) update && $(APT_GET) install -y --no-install-recommends $$missing >/dev/null; } || \
 		{ echo "Could not install$$missing: do it by hand, with 'apt-get install$$missing' or your system's own packages." >&2; exit 1; }
+	@# Only unpacked, into this checkout: its package would start a web server for everybody on port 80.
+	@[ -x /usr/sbin/nginx ] || [ -x .services/usr/sbin/nginx ] || { echo "Unpacking nginx ..."; \
+		$(APT_GET) update && rm -rf .services && mkdir .services && cd .services && \
+		apt-get -qq -o APT::Sandbox::User=root download nginx nginx-common && \
+		for package in *.deb; do dpkg-deb -x "$$package" . || exit 1; done; } || \
+		{ echo "Could not unpack nginx into .services: install it by hand." >&2; exit 1; }
 
 bench: setup ## the table of budgets: this machine's figures beside its limits (BENCH="--full", "--json", names of rows)
 	@$(BIN)/python -m benchmarks $(BENCH)

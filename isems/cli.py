@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import click
@@ -38,9 +38,11 @@ from isems.simulator import (
     write_history,
 )
 from isems.sources.own_clock import read_moment
+from isems.storage.adoption import PREDECESSORS_DEFAULT
 from isems.storage.database import Database
 from isems.storage.predecessor import Progress
 from isems.subscriber import Subscriber
+from isems.switchover.adopt import adopt
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
 from isems.switchover.plan import describe_upgrade
@@ -63,7 +65,7 @@ def exit_on_errors() -> Iterator[None]:
         _say_and_exit(str(error), FAILED)
 
 
-def _say_and_exit(sentence: str, code: int) -> None:
+def _say_and_exit(sentence: str, code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     sys.exit(code)
 
@@ -94,6 +96,25 @@ def add_commands(app: Flask) -> None:
     """Give `flask` the commands that the predecessor had."""
     for command in (update_data, subscribe, db):
         app.cli.add_command(command)
+    app.extensions["migrate"] = _FlaskMigrate()
+
+
+class _FlaskMigrate:
+    """What the predecessor's Flask-Migrate asks, when its `flask db upgrade` runs instead of ours.
+
+    `pip install -r requirements.txt` leaves it in the virtual environment, and `flask` prefers a package's command to
+    the application's. Its first question to the application is for this extension.
+    """
+
+    @property
+    def migrate(self) -> "_FlaskMigrate":
+        return self
+
+    def get_config(self, *_: object, **__: object) -> NoReturn:
+        """Do in its place what was asked for."""
+        if click.get_current_context().info_name != "upgrade":
+            _say_and_exit("of the commands of 'flask db' there is only 'upgrade'", MISUSED)
+        sys.exit(upgrade.main([], prog_name="flask db upgrade"))
 
 
 # -- collecting -----------------------------------------------------------------------------------
@@ -264,15 +285,29 @@ def db() -> None:
     """Look after the database."""
 
 
+#: Where to look for the predecessor's measurements if DATABASE_URL is not set.
+default_database = click.option(
+    "--predecessors-default",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=PREDECESSORS_DEFAULT,
+    show_default=True,
+    help="The predecessor's database where DATABASE_URL was never set.",
+)
+
+
 @db.command()
 @click.option("--timezone", metavar="ZONE", help="The zone of the predecessor's times, where PostgreSQL's is another.")
-def upgrade(timezone: str | None) -> None:
+@default_database
+def upgrade(timezone: str | None, predecessors_default: Path) -> None:
     """Create the database, or bring an older one up to this version."""
     with exit_on_errors():
         config = Config.from_environment()
         zone = None if timezone is None else _read_zone(timezone)
         with _opened(config.database_url) as database, _Bars() as bars:
             voice = Voice(bars.say, bars.show)
+            if not config.is_database_named:
+                adopt(predecessors_default, database, voice)
             upgraded = upgrade_any(database, _moment(config), voice, zone)
         click.echo(f"{database.place} {_describe_upgrade(upgraded)}.")
 
@@ -337,11 +372,13 @@ def _describe_move(moved: Progress) -> str:
 
 @commands.command()
 @click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
-def doctor(*, before_upgrade: bool) -> None:
+@default_database
+def doctor(*, before_upgrade: bool, predecessors_default: Path) -> None:
     """Examine the database without changing it."""
     config = Config.from_environment()
     with _opened(config.database_url) as database:
-        for sentence in describe_upgrade(database, _moment(config)):
+        default = None if config.is_database_named else predecessors_default
+        for sentence in describe_upgrade(database, _moment(config), default=default):
             click.echo(sentence)
 
 

@@ -35,6 +35,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting with its default. Durations are seconds."""
 
     database_url: str
+    #: Whether DATABASE_URL says so, not the default.
+    is_database_named: bool = False
     router_ips: tuple[str, ...] = ()
     mqtt_server: str | None = None
     #: Beginnings of topics, before the node id.
@@ -64,6 +66,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             database_url=values.read(
                 "DATABASE_URL", _database_url, _database_url("sqlite:///isems.db"), show=_without_login
             ),
+            is_database_named=bool(values.text("DATABASE_URL")),
             router_ips=values.read("ISEMS_ROUTER_IPS", _split, ()),
             mqtt_server=values.read("MQTT_SERVER", _broker, None, show=_without_login),
             mqtt_prefixes=values.read(
@@ -98,15 +101,20 @@ class _Values:
 
         `show` gives as much of a wrong value as may be seen.
         """
-        text = self.environment.get(name, "").strip()
-        if not text and (path := self.environment.get(f"{name}_FILE", "").strip()):
-            text = _read_file(f"{name}_FILE", path)
+        text = self.text(name)
         if not text:
             return default
         try:
             return convert(text)
         except ValueError as error:
             raise ConfigError(f"{name} is {show(text)[:200]}, expected {error}") from None  # it would show the value
+
+    def text(self, name: str) -> str:
+        """Give what a variable or its file says; the empty text where there is none."""
+        text = self.environment.get(name, "").strip()
+        if not text and (path := self.environment.get(f"{name}_FILE", "").strip()):
+            text = _read_file(f"{name}_FILE", path)
+        return text
 
 
 def _without_login(text: str) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 
 
@@ -54,10 +55,17 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
+def find_nginx() -> Path | None:
+    """An installed nginx, or the one that `make test-services` unpacked."""
+    places = (Path("/usr/sbin/nginx"), ROOT / ".services" / "usr" / "sbin" / "nginx")
+    return next((place for place in places if place.exists()), None)
+
+
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO)
+NGINX = Service("nginx", find_nginx)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX)
 
 
 def require_service(service: Service) -> Path:
@@ -75,6 +83,70 @@ def describe_skipped(reports: Iterable[pytest.TestReport]) -> list[str]:
     reasons = [str(report.longrepr) for report in reports]
     counts = {service: sum(service.missing in reason for reason in reasons) for service in SERVICES}
     return [f"{number} tests skipped: {service.missing}" for service, number in counts.items() if number]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+#: As the predecessor's deployment had it, with everything that nginx writes in one folder.
+NGINX_SETTINGS = """
+{user}
+daemon off;
+pid nginx.pid;
+worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    gzip on;
+    upstream isems-data-collector {{ server unix://{backend}; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location /api/ {{
+            rewrite /api/(.*) /$1 break;
+            uwsgi_pass isems-data-collector;
+            include {parameters};
+            add_header Access-Control-Allow-Origin *;
+        }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def run_nginx(program: Path, folder: Path, backend: Path) -> Iterator[int]:
+    """An nginx of its own in front of uwsgi's socket; gives its port on 127.0.0.1."""
+    port = free_port()
+    settings = NGINX_SETTINGS.format(
+        user="user root;" if os.geteuid() == 0 else "",  # its worker must get into the folder
+        backend=backend,
+        port=port,
+        parameters=program.parents[2] / "etc" / "nginx" / "uwsgi_params",
+    )
+    (folder / "nginx.conf").write_text(settings)
+    with (folder / "nginx.log").open("wb") as log:
+        command = [program, "-p", folder, "-c", "nginx.conf", "-e", "stderr"]
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _await_port(port, server, folder / "nginx.log")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=START_SECONDS)
+
+
+def _await_port(port: int, server: "subprocess.Popen[bytes]", output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(output.read_text(errors="replace"))
 
 
 @dataclass

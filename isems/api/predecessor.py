@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -50,17 +51,21 @@ def get_newest_of_node(name: str) -> Response:
 
 def _meanings(name: str) -> Iterator[str]:
     """Give the names that a path may stand for, the likeliest first."""
+    sent = _name_as_sent()
+    with suppress(UnicodeError):  # not `name`: nginx passes on a path with `//` and `..` resolved
+        yield unquote_to_bytes(sent).decode()
     yield name
-    yield _name_as_sent()
+    with suppress(UnicodeError):  # an id that holds a percent sign and was not encoded
+        yield sent.decode()
     with suppress(UnicodeError):  # raw UTF-8, which the server of `flask run` takes for Latin-1
-        yield name.encode("latin-1").decode("utf-8")
+        yield name.encode("latin-1").decode()
 
 
-def _name_as_sent() -> str:
-    """The name without percent-decoding, for ids that hold a percent sign and were not encoded."""
+def _name_as_sent() -> bytes:
+    """The name as it stands in the request line; empty where a server before us changed more than the prefix."""
     uri: str = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or ""
     path, _, _ = uri.partition("?")
-    return path.partition("/measurements/")[2].removesuffix("/latest")
+    return path.partition("/measurements/")[2].removesuffix("/latest").encode("latin-1", "replace")
 
 
 def encode_measurements(stored: Sequence[Stored], zone: tzinfo) -> bytes:

@@ -14,12 +14,12 @@ SUFFIX = ".before-upgrade"
 PAGES = 4096
 
 
-def free_name(path: Path) -> Path:
+def free_name(path: Path, suffix: str = SUFFIX) -> Path:
     """Give a name for the backup under which no other is kept."""
-    backup, number = Path(f"{path}{SUFFIX}"), 1
+    backup, number = Path(f"{path}{suffix}"), 1
     while backup.exists():
         number += 1
-        backup = Path(f"{path}{SUFFIX}-{number}")
+        backup = Path(f"{path}{suffix}-{number}")
     return backup
 
 
@@ -30,19 +30,17 @@ def copy_database(source: Path, target: Path, without: str, tell: Callable[[int,
     """
     part = Path(f"{target}.part")
     try:
-        with _held(part):
+        with hold(part):
             if not target.exists():
-                _clear(part)
-                _copy(source, part, without, tell)
-                _sync(part)
+                write_copy(source, part, without, tell)
                 part.rename(target)
-                _sync(target.parent)
+                sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"the backup {target} cannot be made: {error}") from error
 
 
 @contextmanager
-def _held(part: Path) -> Iterator[None]:
+def hold(part: Path) -> Iterator[None]:
     """Wait until no other process makes this copy; what is unfinished is gone afterwards."""
     with part.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -50,6 +48,18 @@ def _held(part: Path) -> Iterator[None]:
             yield
         finally:
             part.unlink(missing_ok=True)
+
+
+def write_copy(source: Path, part: Path, without: str, tell: Callable[[int, int], None]) -> None:
+    """Make a copy under a name that is held; it is on the disk and was read back when this returns."""
+    _clear(part)
+    _copy(source, part, without, tell)
+    sync(part)
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database that must stay as it is."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
 def _clear(part: Path) -> None:
@@ -60,7 +70,7 @@ def _clear(part: Path) -> None:
 
 
 def _copy(source: Path, part: Path, without: str, tell: Callable[[int, int], None]) -> None:
-    with closing(sqlite3.connect(source, isolation_level=None)) as old, closing(sqlite3.connect(part)) as new:
+    with closing(open_read_only(source)) as old, closing(sqlite3.connect(part)) as new:
         old.execute("BEGIN")  # the copy and the count are of one moment, whoever writes meanwhile
         count = _count(old)
         old.backup(new, pages=PAGES, progress=lambda _, left, pages: tell(pages - left, pages))
@@ -77,7 +87,8 @@ def _count(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,11 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and the age of its schema."""
 
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -27,6 +29,9 @@ WRITE_LOCK = 0x15E35
 #: too: so counts and limits are exact, and no two batches wait for each other's rows for ever.
 BEGIN_READ = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
 BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
+#: A file's group or everybody may read it; they may go into a folder.
+OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 #: Ids remembered in the process before the memory is emptied.
 MAX_REMEMBERED = 50_000
 #: Pages of 4 kB that the write-ahead log grows to before they are brought into the file: a page that changed often is
@@ -212,6 +217,8 @@ class Database:
                 self._watch.close()
                 self._watch = None
         self.engine.dispose()
+        if self.is_sqlite and self._is_ready:
+            _leave_journals(Path(str(self.url.database)))
 
     @contextmanager
     def _transaction(
@@ -365,6 +372,23 @@ def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True)
     event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
     return engine
+
+
+def _leave_journals(path: Path) -> None:
+    """Where others may read the file, leave empty journals: without them, who cannot create them cannot read at all.
+
+    Debian's uwsgi is such a reader: it runs as www-data, and the file belongs to the user whose cron job polls.
+    """
+    with suppress(OSError):  # the journals are there, or we are the one who may not create them
+        status = path.stat()
+        if not (status.st_mode & OTHERS_READ and path.parent.stat().st_mode & OTHERS_ENTER):
+            return
+        for end in ("-wal", "-shm"):
+            journal = os.open(f"{path}{end}", os.O_CREAT | os.O_EXCL, status.st_mode & 0o777)
+            os.fchmod(journal, status.st_mode & 0o777)  # whatever the umask says, as SQLite does
+            if os.geteuid() == 0:
+                os.fchown(journal, status.st_uid, status.st_gid)
+            os.close(journal)
 
 
 def _connect_sqlite(url: URL) -> sqlite3.Connection:

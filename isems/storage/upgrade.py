@@ -22,9 +22,9 @@ def upgrade_database(database: Database) -> tuple[str | None, str]:
         is_older = before not in (None, schema.HEAD)
         if is_older:
             run_migrations(connection, schema.HEAD)
+    database.make_ready()  # refuses what is not ours, before anything is changed in it
     if database.is_sqlite:
         _set_auto_vacuum(database)
-    database.make_ready()
     return before, schema.HEAD
 
 

@@ -113,7 +113,7 @@ class _Move:
 
     def _check_room(self, progress: Progress | None) -> None:
         """Tell how much disk it takes; raise StorageError where there is not enough."""
-        room = find_room(self.database, self.count, progress, self.free_bytes)
+        room = find_room(path_of(self.database), self.count, progress, self.free_bytes)
         if not room.is_enough:
             raise StorageError(f"the upgrade of {self.count} rows {room} in {room.folder}: nothing was changed")
         if self.count:
@@ -136,14 +136,14 @@ class _Move:
     def _plan_backup(self) -> str | None:
         if not self.count or not self.database.is_sqlite:
             return None
-        return str(free_name(Path(str(self.database.url.database))))
+        return str(free_name(path_of(self.database)))
 
     def _back_up(self, progress: Progress) -> None:
         if progress.backup is None:
             return
         self.voice.say(f"Backup: {progress.backup}")
         copy_database(
-            Path(str(self.database.url.database)),
+            path_of(self.database),
             Path(progress.backup),
             predecessor.progress_table.name,
             lambda done, pages: self.voice.show("Copying", done, pages),
@@ -219,6 +219,11 @@ class _Move:
         with self.database.write_any_version() as connection:
             fresh = Progress(version=progress.version, zone=progress.zone, backup=progress.backup)
             save_progress(connection, fresh)
+
+
+def path_of(database: Database) -> Path:
+    """Give the file of a SQLite database."""
+    return Path(str(database.url.database))
 
 
 def latest_of(moment: Moment) -> int:

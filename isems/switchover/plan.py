@@ -2,14 +2,17 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
+from isems.config import sqlite_url
 from isems.domain.clock import Moment
 from isems.formats.predecessor_row import COLUMNS
 from isems.storage import predecessor, schema
+from isems.storage.adoption import count_adoptable
 from isems.storage.database import Database, read_version
 from isems.storage.predecessor import count_rows, read_progress, select_rows
-from isems.switchover.move import BATCH, latest_of
-from isems.switchover.room import FreeBytes, find_room, free_of
+from isems.switchover.move import BATCH, latest_of, path_of
+from isems.switchover.room import FreeBytes, Room, find_room, find_room_for_copy, free_of
 from isems.switchover.rows import Judge
 from isems.switchover.zone import doubts, find_zone
 
@@ -17,8 +20,15 @@ from isems.switchover.zone import doubts, find_zone
 SHARES = 3
 
 
-def describe_upgrade(database: Database, moment: Moment, free_bytes: FreeBytes = free_of) -> list[str]:
-    """Tell in sentences what `flask db upgrade` would do with this database."""
+def describe_upgrade(
+    database: Database, moment: Moment, free_bytes: FreeBytes = free_of, default: Path | None = None
+) -> list[str]:
+    """Tell in sentences what `flask db upgrade` would do with this database.
+
+    `default`, if given, is the predecessor's default database, which may have to be copied first.
+    """
+    if default and (count := count_adoptable(default, path_of(database))):
+        return _describe_adoption(default, path_of(database), count, moment, free_bytes)
     with database.read_any_version() as connection:
         version = read_version(connection)
     if version is None:
@@ -27,10 +37,27 @@ def describe_upgrade(database: Database, moment: Moment, free_bytes: FreeBytes =
         return [
             "Nothing is to be moved." if version == schema.HEAD else f"Version {version} would become {schema.HEAD}."
         ]
-    return list(_describe_move(database, moment, version, free_bytes))
+    told = _describe_move(database, moment, version)
+    if not database.is_sqlite:
+        return [*told, f"The old table would be kept as {predecessor.OLD}."]
+    with database.read_any_version() as connection:
+        count, progress = count_rows(connection), read_progress(connection)
+    return [*told, _describe_room(find_room(path_of(database), count, progress, free_bytes))]
 
 
-def _describe_move(database: Database, moment: Moment, version: str, free_bytes: FreeBytes) -> list[str]:
+def _describe_adoption(default: Path, target: Path, count: int, moment: Moment, free_bytes: FreeBytes) -> list[str]:
+    database = Database(sqlite_url(default))
+    try:
+        with database.read_any_version() as connection:
+            version = read_version(connection)
+        told = _describe_move(database, moment, version)
+    finally:
+        database.close()
+    copied = f"The predecessor's default database {default} would be copied to {target}, and the copy upgraded."
+    return [copied, *told, _describe_room(find_room_for_copy(default, target, count, free_bytes))]
+
+
+def _describe_move(database: Database, moment: Moment, version: str | None) -> list[str]:
     zone = find_zone(database, None)
     with database.read_any_version() as connection:
         count, progress = count_rows(connection), read_progress(connection)
@@ -40,17 +67,18 @@ def _describe_move(database: Database, moment: Moment, version: str, free_bytes:
             Judge(zone).judge(connection, rows, latest_of(moment))
         seconds = (time.perf_counter() - began) * SHARES
     left = count - (progress.done if progress else 0)
-    told = [
+    year = datetime.fromtimestamp(moment.now, UTC).year
+    return [
         f"{count} rows of the predecessor (version {version}) would be moved"
         + (f", {left} of them are left." if left < count else "."),
         f"Times would be read as those of {zone.key}.",
         f"It would take some {_duration(seconds * left / max(1, len(rows)))}.",
+        *(f"Warning: {doubt}." for doubt in ([] if database.is_sqlite else doubts(database, zone, year))),
     ]
-    if not database.is_sqlite:
-        told += [f"Warning: {doubt}." for doubt in doubts(database, zone, datetime.fromtimestamp(moment.now, UTC).year)]
-        return [*told, f"The old table would be kept as {predecessor.OLD}."]
-    room = find_room(database, count, progress, free_bytes)
-    return [*told, f"It {room}, {'enough' if room.is_enough else 'which is not enough'}."]
+
+
+def _describe_room(room: Room) -> str:
+    return f"It {room}, {'enough' if room.is_enough else 'which is not enough'}."
 
 
 def _duration(seconds: float) -> str:

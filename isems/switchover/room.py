@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from isems.storage.database import Database
 from isems.storage.predecessor import Progress
 
 #: What a moved row takes with everything beside it, generously.
@@ -39,13 +38,21 @@ class Room(NamedTuple):
         return f"needs {_megabytes(self.needed)}, {_megabytes(self.free)} are free"
 
 
-def find_room(database: Database, count: int, progress: Progress | None, free_bytes: FreeBytes) -> Room:
-    """Tell what the upgrade of so many rows needs, or what is left of it."""
-    path = Path(str(database.url.database))
-    needed = COPIES * BYTES_PER_ROW * (count - (progress.done if progress else 0)) + SPARE_BYTES
+def find_room(path: Path, count: int, progress: Progress | None, free_bytes: FreeBytes) -> Room:
+    """Tell what the upgrade of a file with so many rows needs, or what is left of it."""
+    needed = _work(count - (progress.done if progress else 0))
     if not (progress and progress.backup and Path(progress.backup).exists()):
         needed += path.stat().st_size
     return Room(needed, free_bytes(path.parent), path.parent)
+
+
+def find_room_for_copy(source: Path, target: Path, count: int, free_bytes: FreeBytes) -> Room:
+    """Tell what it needs to copy a file with so many rows and to upgrade the copy, which has a backup of its own."""
+    return Room(2 * source.stat().st_size + _work(count), free_bytes(target.parent), target.parent)
+
+
+def _work(count: int) -> int:
+    return COPIES * BYTES_PER_ROW * count + SPARE_BYTES
 
 
 def _megabytes(size: int) -> str:

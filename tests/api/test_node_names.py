@@ -1,8 +1,5 @@
 """Nodes are called what their owners like: every name leads to its node, over both servers."""
 
-import http.client
-import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +13,7 @@ from isems.api.app import create_app
 from isems.api.server import web_server
 from isems.config import Config
 from isems.storage.database import Database
+from tests.api.asking import ask
 from tests.api.stored import line, store
 
 NAMES = [
@@ -95,18 +93,6 @@ def port(app: Flask, request: pytest.FixtureRequest) -> Iterator[int]:
     server: Server = request.param
     with server(app) as port:
         yield port
-
-
-def ask(port: int, target: bytes) -> tuple[int, list[str]]:
-    """Ask for exactly these bytes; give the status and the names of the nodes in the answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        response = http.client.HTTPResponse(connection)
-        response.begin()
-        body = response.read()
-    if response.status != 200:
-        return response.status, []
-    return response.status, [one["nodeId"] for one in json.loads(body)["measurements"]]
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])

@@ -1,6 +1,7 @@
 """The commands as cron, systemd and people start them: processes of their own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -52,6 +53,66 @@ def test_flask_db_upgrade_brings_an_older_empty_database_up(database_url: str) -
     done = run([*FLASK, "db", "upgrade"], DATABASE_URL=database_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert "was upgraded from version ef784e202371 to" in done.stdout
+
+
+def test_where_no_database_is_named_the_predecessors_default_one_is_taken_over(tmp_path: Path) -> None:
+    """The predecessor kept its measurements under /tmp, where a reboot deletes them."""
+    checkout, default, other = tmp_path / "checkout", tmp_path / "test.db", tmp_path / "other.db"
+    shutil.copytree(ROOT / "isems", checkout / "isems", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", checkout)
+    make_database(f"sqlite:///{default}", [one.row for one in islice(history(1000, [instant(2025, 6, 1, 0)]), 300)])
+    (tmp_path / "url").write_text(f"sqlite:///{other}\n")
+    upgrade = [*FLASK, "db", "upgrade", "--predecessors-default", str(default)]
+    named = run(upgrade, checkout, DATABASE_URL_FILE=str(tmp_path / "url"))
+    assert (named.returncode, named.stdout) == (0, f"sqlite:///{other} was created.\n")
+    doctor = [*ISEMS, "doctor", "--before-upgrade", "--predecessors-default", str(default)]
+    told = run(doctor, checkout).stdout
+    assert told.startswith(f"The predecessor's default database {default} would be copied to {checkout / 'isems.db'}, ")
+    assert not (checkout / "isems.db").exists()
+    done = run(upgrade, checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"The predecessor's default database {default} (300 rows) was copied to ")
+    assert f"isems.db was upgraded from version ef784e202371 to {HEAD}: 300 rows moved, 0 rejected" in done.stdout
+
+
+#: As much of Flask-Migrate 2.1.1 as decides what happens: what it asks of an application.
+FLASK_MIGRATE = """
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+@click.group()
+def db():
+    pass
+
+@db.command()
+@click.argument("revision", default="head")
+@with_appcontext
+def upgrade(revision):
+    current_app.extensions["migrate"].migrate.get_config(None, x_arg=())
+
+@db.command()
+@with_appcontext
+def downgrade():
+    current_app.extensions["migrate"].migrate.get_config(None, x_arg=())
+"""
+
+
+def test_flask_db_upgrade_is_ours_although_the_predecessors_flask_migrate_is_left(tmp_path: Path) -> None:
+    """pip does not remove it, and `flask` prefers its command."""
+    packages = tmp_path / "packages"
+    (packages / "Flask_Migrate-2.1.1.dist-info").mkdir(parents=True)
+    (packages / "Flask_Migrate-2.1.1.dist-info" / "METADATA").write_text("Name: Flask-Migrate\nVersion: 2.1.1\n")
+    (packages / "Flask_Migrate-2.1.1.dist-info" / "entry_points.txt").write_text("[flask.commands]\ndb = migrates:db\n")
+    (packages / "migrates.py").write_text(FLASK_MIGRATE)
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path / 'isems.db'}", "PYTHONPATH": str(packages)}
+    done = run([*FLASK, "db", "upgrade"], **settings)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{settings['DATABASE_URL']} was created.\n", "")
+    wrong = run([*FLASK, "db", "upgrade"], **settings | WRONG)
+    assert (wrong.returncode, wrong.stderr) == (2, SENTENCE)
+    other = run([*FLASK, "db", "downgrade"], **settings)
+    assert (other.returncode, other.stdout) == (2, "")
+    assert other.stderr == "Error: of the commands of 'flask db' there is only 'upgrade'\n"
 
 
 WRONG = {"ISEMS_POLL_INTERVAL": "soon"}
