@@ -4,12 +4,10 @@ import json
 import os
 import pty
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -19,17 +17,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from isems.domain.clock import Moment, Uptime
-from isems.domain.measurement import Measurement
 from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
 from isems.errors import ConfigError, SchemaOutdatedError, StorageError
 from isems.storage import schema
 from isems.storage.database import Database, read_version
-from isems.storage.measurements import LIST, decode_rows, insert_measurements
-from isems.storage.predecessor import NEW, OLD, VERSIONS, progress_table
+from isems.storage.measurements import insert_measurements
+from isems.storage.predecessor import VERSIONS
 from isems.storage.rejected import StoredRejection, insert_rejected, select_rejected
 from isems.switchover.move import Upgraded, Voice, upgrade
 from tests.predecessor import (
@@ -45,11 +42,23 @@ from tests.predecessor import (
     sent_at,
     set_zone,
 )
+from tests.upgrading import (
+    AUTUMNS,
+    ISEMS,
+    backup_of,
+    check,
+    check_backup,
+    check_history,
+    finish,
+    is_begun,
+    kill_when,
+    make_history,
+    path_of,
+    read_all,
+    rows_moved,
+)
 
-#: Two autumn changes; each leap begins the day before.
-AUTUMNS = [instant(2024, 10, 26, 18), instant(2025, 10, 25, 18)]
 NOW = instant(2026, 1, 1, 12)
-ISEMS = [sys.executable, "-m", "isems", "db", "upgrade"]
 Lines = list[str]
 
 
@@ -66,41 +75,12 @@ def run(url: str, lines: Lines | None = None, timezone: ZoneInfo | None = None, 
         database.close()
 
 
-def read_all(url: str) -> dict[tuple[str, int], Measurement]:
-    """Every stored measurement by node and time."""
-    database = Database(url)
-    found = {}
-    with database.read() as connection:
-        names = {row.id: row.name for row in connection.execute(text("SELECT id, name FROM node"))}
-        for node_id, name in names.items():
-            statement = text(f"SELECT {LIST} FROM measurement WHERE node_id = :node")
-            rows = [tuple(row) for row in connection.execute(statement, {"node": node_id})]
-            found |= {(name, one.measured_at or 0): one for one in decode_rows(connection, name, rows)}
-    database.close()
-    return found
-
-
 def rejections(url: str) -> list[StoredRejection]:
     database = Database(url)
     with database.read() as connection:
         found = select_rejected(connection, 100_000)
     database.close()
     return found
-
-
-def expected(sent: Sequence[Sent]) -> dict[tuple[str, int], Measurement]:
-    return {(one.measurement.node, one.measurement.measured_at or 0): one.measurement for one in sent}
-
-
-def check(url: str, sent: Sequence[Sent]) -> None:
-    stored, wanted = read_all(url), expected(sent)
-    assert len(wanted) == len(sent)
-    assert stored.keys() == wanted.keys()
-    assert stored == wanted
-    database = Database(url)
-    with database.read() as connection:
-        assert {NEW, progress_table.name}.isdisjoint(inspect(connection).get_table_names())
-    database.close()
 
 
 def node_sent(*instants: int, node: str = "Dach", zone: ZoneInfo = BERLIN) -> list[Sent]:
@@ -112,101 +92,28 @@ def changed(row: tuple[Any, ...], **values: Any) -> tuple[Any, ...]:
     return tuple(values.get(name, value) for name, value in zip(COLUMNS, row, strict=True))
 
 
-def path_of(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
-
-
 # -- killed and run again -------------------------------------------------------------------------
 
 
-def progress_of(url: str) -> int:
-    """How many rows are done, as another process sees it; -1 before there is a note of it."""
-    database = Database(url)
-    try:
-        with database.read_any_version() as connection:
-            if not inspect(connection).has_table(progress_table.name):
-                return -1
-            value = connection.execute(text("SELECT value FROM upgrade_progress")).scalar()
-            return int(json.loads(value or "{}").get("moved", -1))
-    finally:
-        database.close()
-
-
-def kill_when(url: str, is_time: Callable[[], bool]) -> bool:
-    """Start the upgrade and kill it at that moment; False where it was faster."""
-    process = subprocess.Popen(ISEMS, env=os.environ | {"DATABASE_URL": url}, stdout=subprocess.DEVNULL)
-    try:
-        while process.poll() is None and not is_time():
-            time.sleep(0.002)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    return process.returncode == -signal.SIGKILL
-
-
-def finish(url: str) -> str:
-    done = subprocess.run(
-        ISEMS, env=os.environ | {"DATABASE_URL": url}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_100_000_rows_over_two_autumns_and_three_kills_arrive_one_by_one(sqlite_url: str) -> None:
+def test_100_000_rows_over_two_autumns_and_three_kills_arrive_one_by_one(database_url: str) -> None:
     """Defects 16 and 17: what the doubled hour left in the old database is at the right instants."""
-    sent = list(history(100_000, AUTUMNS))
-    make_database(sqlite_url, (one.row for one in sent))
-    part, backup = (Path(f"{path_of(sqlite_url)}.before-upgrade{end}") for end in (".part", ""))
-    assert kill_when(sqlite_url, part.exists)
-    assert kill_when(sqlite_url, lambda: progress_of(sqlite_url) >= 20_000)
-    first_backup = backup.stat()
-    with pytest.raises(SchemaOutdatedError):
-        Database(sqlite_url).make_ready()
-    assert kill_when(sqlite_url, lambda: progress_of(sqlite_url) >= 60_000)
-    closing_line = finish(sqlite_url).splitlines()[-1]
-    assert ": 100000 rows moved, 0 rejected, " in closing_line
-    doubled = [one for one in sent if one.row[1][:13] in ("2024-10-27 02", "2025-10-26 02")]
-    second = [one for one in doubled if local_text((one.measurement.measured_at or 0) - 3600) == one.row[1]]
-    assert f"{len(doubled)} in doubled hours, of which {len(second)} in the second pass" in closing_line
-    assert min(len(second), len(doubled) - len(second)) > 100
-    assert closing_line.endswith("Europe/Berlin.")
-    check(sqlite_url, sent)
-    assert (backup.stat().st_ino, backup.stat().st_mtime_ns) == (first_backup.st_ino, first_backup.st_mtime_ns)
-    assert not part.exists()
-    check_backup(backup, 100_000)
-    with closing(sqlite3.connect(path_of(sqlite_url))) as connection:
-        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert finish(sqlite_url).endswith(" is up to date.\n")
+    make_history(database_url, 100_000)
+    assert kill_when(database_url, is_begun)
+    assert kill_when(database_url, lambda database: rows_moved(database) >= 20_000)
+    with closing(Database(database_url)) as database, pytest.raises(SchemaOutdatedError):
+        database.make_ready()
+    first_backup = identity(backup_of(database_url))
+    assert kill_when(database_url, lambda database: rows_moved(database) >= 60_000)
+    said = finish(database_url).splitlines()
+    check_history(database_url, 100_000, said[-1])
+    assert identity(backup_of(database_url)) == first_backup
+    assert not any(line.startswith("Warning") for line in said)
+    assert finish(database_url).endswith(" is up to date.\n")
 
 
-def check_backup(backup: Path, rows: int) -> None:
-    """A backup is what the predecessor had: one file with its tables alone."""
-    with closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        assert tables == {"measurement", "alembic_version"}
-        assert connection.execute("SELECT count(*) FROM measurement").fetchone() == (rows,)
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (VERSIONS[-1],)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-
-
-def test_on_postgresql_rows_arrive_one_by_one_after_kills_too(postgresql_url: str) -> None:
-    sent = list(history(16_000, AUTUMNS))
-    set_zone(postgresql_url, "Europe/Berlin")
-    make_database(postgresql_url, (one.row for one in sent))
-    assert kill_when(postgresql_url, lambda: progress_of(postgresql_url) >= 0)
-    assert kill_when(postgresql_url, lambda: progress_of(postgresql_url) >= 10_000)
-    out = finish(postgresql_url)
-    assert out.startswith("Times are read as those of Europe/Berlin; --timezone names another zone.\n")
-    assert "Warning" not in out
-    assert ": 16000 rows moved, 0 rejected, " in out
-    check(postgresql_url, sent)
-    database = Database(postgresql_url)
-    with database.read() as connection:
-        assert connection.execute(text(f"SELECT count(*) FROM {OLD}")).scalar() == 16_000
-        assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, OLD}
-        assert inspect(connection).get_pk_constraint("measurement")["name"] == "measurement_pkey"
-    database.close()
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file this is, and as of when."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
 class Interrupted(BaseException):
@@ -282,7 +189,7 @@ def test_what_was_not_kept_is_completed_by_the_nodes_own_log(database_url: str) 
         inserted = insert_measurements(connection, logged, NOW)
     database.close()
     assert (inserted.stored, inserted.completed, inserted.conflicts) == (0, 100, [])
-    assert list(read_all(database_url).values()) == logged
+    assert read_all(database_url) == logged
 
 
 def test_somebodys_view_of_the_old_columns_is_no_hindrance(sqlite_url: str) -> None:
@@ -367,7 +274,7 @@ def test_a_number_that_is_none_is_unknown_and_the_row_is_kept(database_url: str)
     (sent,) = node_sent(NOW - 60)
     make_database(database_url, [changed(sent.row, latitude=float("inf"), batteryVoltage=float("nan"))])
     run(database_url, timezone=None if "sqlite" in database_url else BERLIN)
-    (stored,) = read_all(database_url).values()
+    (stored,) = read_all(database_url)
     assert (stored.configuration.latitude, stored.battery_volts) == (None, None)
     assert stored.battery_celsius == sent.measurement.battery_celsius
 
