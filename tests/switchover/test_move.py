@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Source
@@ -26,8 +27,9 @@ from isems.errors import ConfigError, SchemaOutdatedError, StorageError
 from isems.storage import schema
 from isems.storage.database import Database, read_version
 from isems.storage.measurements import insert_measurements
-from isems.storage.predecessor import VERSIONS
+from isems.storage.predecessor import FIRST_ID, VERSIONS, create_tables, replace_version, select_neighbour, select_rows
 from isems.storage.rejected import StoredRejection, insert_rejected, select_rejected
+from isems.storage.upgrade import run_migrations
 from isems.switchover.move import Upgraded, Voice, upgrade
 from tests.predecessor import (
     BERLIN,
@@ -437,6 +439,19 @@ def test_the_room_that_it_takes_is_told_before(sqlite_url: str) -> None:
     assert re.fullmatch(r"The upgrade of 100 rows needs 6\d MB, 5000 MB are free\.", lines[0])
 
 
+def test_the_exchange_writes_little_however_large_the_old_table_is(sqlite_url: str) -> None:
+    """Debian's SQLite writes over what is deleted: the journal took as much disk again as the old table."""
+    make_database(sqlite_url, [one.row for one in islice(history(100_000, AUTUMNS), 10_000)])
+    size = path_of(sqlite_url).stat().st_size
+    with closing(Database(sqlite_url)) as database:
+        database.switch_to_wal()
+        with database.write_any_version() as connection:
+            create_tables(connection)
+            replace_version(connection)
+            run_migrations(connection, schema.HEAD)
+        assert Path(f"{path_of(sqlite_url)}-wal").stat().st_size < size / 5
+
+
 # -- old writers ----------------------------------------------------------------------------------
 
 
@@ -506,6 +521,24 @@ def test_postgresql_rows_committed_out_of_order_are_not_passed_over(postgresql_u
     slow.close()
     quick.close()
     check(postgresql_url, [*sent, late])
+
+
+def test_postgresql_sorts_nothing_to_find_the_next_rows_or_a_nodes_neighbours(postgresql_url: str) -> None:
+    """It sorted all that was left of the table for each batch, and a node's whole history for each doubled hour."""
+    make_database(postgresql_url, [one.row for one in islice(history(20_000, AUTUMNS), 5000)])
+    plans: Lines = []
+    with closing(Database(postgresql_url)) as database, database.read_any_version() as connection:
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def explain(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> None:
+            if statement.startswith("SELECT") and "FROM measurement" in statement:
+                plans.append("\n".join(line for (line,) in cursor.execute(f"EXPLAIN {statement}", values)))
+
+        assert len(select_rows(connection, ["id"], FIRST_ID, 2**62, 100)) == 100
+        for before in (True, False):
+            assert select_neighbour(connection, "Knoten 2/Süd", datetime(2024, 10, 27, 2), before=before)  # noqa: DTZ001
+    assert len(plans) == 3
+    assert not any("Sort" in plan for plan in plans), plans
 
 
 def wait_for_lock(database: Database) -> None:
