@@ -46,13 +46,14 @@ def make_history(url: str, count: int) -> None:
 # -- run and killed -------------------------------------------------------------------------------
 
 
-def kill_when(url: str, is_time: Callable[[Database], bool]) -> bool:
-    """Start the upgrade and kill it at that moment; False where it was faster."""
+def kill_when(url: str, is_time: Callable[[Database], bool], later: float = 0) -> bool:
+    """Start the upgrade and kill it at that moment, or some seconds later; False where it was faster."""
     database = Database(url)
     process = subprocess.Popen(ISEMS, env=os.environ | {"DATABASE_URL": url}, stdout=subprocess.DEVNULL)
     try:
         while process.poll() is None and not is_time(database):
             time.sleep(0.002)
+        time.sleep(later)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
