@@ -183,6 +183,15 @@ def count_between(connection: Connection, ranges: Sequence[tuple[datetime, datet
     return list(connection.exec_driver_sql(f"SELECT {counts} FROM measurement").one()) if counts else []
 
 
+def count_outside(connection: Connection, begin: datetime, end: datetime) -> int:
+    """Count the old rows that have no time, or one before or after these local times."""
+    statement = (
+        'SELECT count(*) FROM measurement WHERE "timestamp" IS NULL'
+        f" OR \"timestamp\" < '{begin:{TIME}}' OR \"timestamp\" > '{end:{TIME}}'"
+    )
+    return int(connection.exec_driver_sql(statement).scalar_one())
+
+
 def count_steps_back(connection: Connection, ranges: Sequence[tuple[datetime, datetime]]) -> int:
     """Count the old rows in ranges of local times that are earlier than the same node's row before them."""
     if not ranges:

@@ -113,7 +113,7 @@ class _Move:
 
     def _check_room(self, progress: Progress | None) -> None:
         """Tell how much disk it takes; raise StorageError where there is not enough."""
-        room = find_room(self.database, self.count, progress, self.free_bytes)
+        room = find_room(self.database, self.count, progress, self.latest, self.free_bytes)
         if not room.is_enough:
             raise StorageError(f"the upgrade of {self.count} rows {room} in {room.folder}: nothing was changed")
         if self.count:

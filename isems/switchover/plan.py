@@ -9,7 +9,7 @@ from isems.storage import predecessor, schema
 from isems.storage.database import Database, read_version
 from isems.storage.predecessor import count_rows, read_progress, select_rows
 from isems.switchover.move import BATCH, latest_of
-from isems.switchover.room import FreeBytes, find_room, free_of
+from isems.switchover.room import FreeBytes, describe_server_room, find_room, free_of
 from isems.switchover.rows import Judge
 from isems.switchover.zone import doubts, find_zone
 
@@ -31,13 +31,13 @@ def describe_upgrade(database: Database, moment: Moment, free_bytes: FreeBytes =
 
 
 def _describe_move(database: Database, moment: Moment, version: str, free_bytes: FreeBytes) -> list[str]:
-    zone = find_zone(database, None)
+    zone, latest = find_zone(database, None), latest_of(moment)
     with database.read_any_version() as connection:
         count, progress = count_rows(connection), read_progress(connection)
         began = time.perf_counter()
         rows = select_rows(connection, COLUMNS, predecessor.FIRST_ID, 2**63 - 1, BATCH)
         if rows:
-            Judge(zone).judge(connection, rows, latest_of(moment))
+            Judge(zone).judge(connection, rows, latest)
         seconds = (time.perf_counter() - began) * SHARES
     left = count - (progress.done if progress else 0)
     told = [
@@ -48,8 +48,9 @@ def _describe_move(database: Database, moment: Moment, version: str, free_bytes:
     ]
     if not database.is_sqlite:
         told += [f"Warning: {doubt}." for doubt in doubts(database, zone, datetime.fromtimestamp(moment.now, UTC).year)]
-        return [*told, f"The old table would be kept as {predecessor.OLD}."]
-    room = find_room(database, count, progress, free_bytes)
+        needs = describe_server_room(database, count, progress, latest)
+        return [*told, f"It {needs}, beside the old table, which would be kept as {predecessor.OLD}."]
+    room = find_room(database, count, progress, latest, free_bytes)
     return [*told, f"It {room}, {'enough' if room.is_enough else 'which is not enough'}."]
 
 

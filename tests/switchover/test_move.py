@@ -30,6 +30,7 @@ from isems.storage.measurements import insert_measurements
 from isems.storage.predecessor import FIRST_ID, VERSIONS, create_tables, replace_version, select_neighbour, select_rows
 from isems.storage.rejected import StoredRejection, insert_rejected, select_rejected
 from isems.storage.upgrade import run_migrations
+from isems.switchover import room
 from isems.switchover.move import Upgraded, Voice, upgrade
 from tests.predecessor import (
     BERLIN,
@@ -450,6 +451,18 @@ def test_the_exchange_writes_little_however_large_the_old_table_is(sqlite_url: s
             replace_version(connection)
             run_migrations(connection, schema.HEAD)
         assert Path(f"{path_of(sqlite_url)}-wal").stat().st_size < size / 5
+
+
+def test_rows_that_will_be_kept_whole_take_more_room_and_that_is_told(sqlite_url: str) -> None:
+    """It takes twenty times as much as a moved one: where clocks had not been set, the room told was not enough."""
+    sent = enumerate(node_sent(*range(1000)))
+    make_database(sqlite_url, [changed(one.row, timestamp=f"1970-01-01 01:00:00.{at:06}") for at, one in sent])
+    lines: Lines = []
+    size = path_of(sqlite_url).stat().st_size
+    run(sqlite_url, lines)
+    told = re.match(r"The upgrade of 1000 rows needs ([0-9]+) MB", lines[0])
+    assert told is not None
+    assert int(told[1]) * 1_000_000 > room.SPARE_BYTES + size + room.COPIES * path_of(sqlite_url).stat().st_size
 
 
 # -- old writers ----------------------------------------------------------------------------------
