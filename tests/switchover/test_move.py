@@ -51,6 +51,7 @@ from tests.upgrading import (
     backup_of,
     check,
     check_backup,
+    check_file,
     check_history,
     finish,
     is_begun,
@@ -424,6 +425,38 @@ def test_two_upgrades_at_once_make_one_backup_and_move_each_row_once(sqlite_url:
     check_backup(Path(f"{path}.before-upgrade"), 12_000)
 
 
+def test_a_file_that_cannot_be_copied_whole_is_not_upgraded(sqlite_url: str) -> None:
+    make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    path, damaged = path_of(sqlite_url), bytearray(path_of(sqlite_url).read_bytes())
+    page = next(
+        at for at in range(0, len(damaged), 4096) if damaged[at] == 0x0D and b"ATmega8" in damaged[at : at + 4096]
+    )
+    damaged[page + 8 : page + 20] = b"\xff" * 12  # where the page says that its rows are
+    path.write_bytes(damaged)
+    with pytest.raises(StorageError, match=r"the backup .*before-upgrade cannot be made: it was read back with errors"):
+        run(sqlite_url)
+    assert (
+        path.name
+        in {file.name for file in path.parent.iterdir()}
+        <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+    )
+    with closing(Database(sqlite_url)) as database, pytest.raises(SchemaOutdatedError):
+        database.make_ready()
+
+
+def test_what_an_old_file_in_wal_mode_has_not_yet_taken_in_is_copied_and_moved_too(sqlite_url: str) -> None:
+    sent = node_sent(*range(NOW - 6000, NOW, 60))
+    make_database(sqlite_url, [one.row for one in sent[:50]])
+    with closing(Database(sqlite_url)) as beside:
+        beside.switch_to_wal()
+        with beside.write_any_version() as connection:
+            insert_old(connection, [one.row for one in sent[50:]])
+        run(sqlite_url)
+    check(sqlite_url, sent)
+    check_backup(backup_of(sqlite_url), 100)
+    check_file(sqlite_url)
+
+
 def test_without_room_nothing_is_begun(sqlite_url: str) -> None:
     make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
     before = path_of(sqlite_url).read_bytes()
@@ -565,15 +598,45 @@ def wait_for_lock(database: Database) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_with_rows_and_time_left(sqlite_url: str) -> None:
-    make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    make_database(sqlite_url, [one.row for one in islice(history(100_000, AUTUMNS), 41_000)])
     main, terminal = pty.openpty()
     environment = os.environ | {"DATABASE_URL": sqlite_url, "TERM": "xterm"}
-    done = subprocess.run(ISEMS, env=environment, stdout=subprocess.PIPE, stderr=terminal, timeout=60, check=True)
-    os.close(terminal)
+    with (
+        closing(Database(sqlite_url)) as database,
+        subprocess.Popen(ISEMS, env=environment, stdout=subprocess.PIPE, stderr=terminal, text=True) as upgrading,
+    ):
+        os.close(terminal)
+        while rows_moved(database) < 10_000:
+            time.sleep(0.002)
+        with database.write_any_version():
+            time.sleep(1.1)  # no time left is told in the first second
+        said, _ = upgrading.communicate(timeout=60)
+    assert upgrading.returncode == 0
     shown = os.read(main, 100_000).decode()
     os.close(main)
-    assert re.search(r"Copying .*Moving .*100/100", shown, re.DOTALL)
-    assert done.stdout.count(b"\n") == 3
+    assert re.search(r"Copying .*Moving .* [1234]0000/41000  00:00:[0-9]{2}.*Moving .* 41000/41000", shown, re.DOTALL)
+    assert said.count("\n") == 3
+
+
+def test_after_an_interruption_progress_is_of_the_rows_that_are_left(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the rows of before, which took no time, would make the time left too short."""
+    monkeypatch.setattr("isems.switchover.move.BATCH", 40)
+    make_database(database_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    zone = None if "sqlite" in database_url else BERLIN
+
+    def interrupt(label: str, done: int, total: int) -> None:
+        if (label, done, total) == ("Moving", 40, 100):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(database_url, timezone=zone, show=interrupt)
+    lines: Lines = []
+    shown: list[tuple[object, ...]] = []
+    run(database_url, lines, timezone=zone, show=lambda *step: shown.append(step))
+    assert "40 of 100 rows were moved before an interruption." in lines
+    assert shown == [("Moving", 40, 60), ("Moving", 60, 60)]
 
 
 def test_rows_that_vanished_meanwhile_stop_the_exchange(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
