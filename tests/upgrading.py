@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from isems.domain.measurement import Measurement
 from isems.storage import schema
 from isems.storage.database import Database, read_version
-from isems.storage.measurements import LIST, decode_rows
+from isems.storage.measurements import decode_rows
 from isems.storage.predecessor import NEW, OLD, VERSIONS, progress_table, read_progress
 from tests.predecessor import Sent, history, instant, local_text, make_database, set_zone
 
@@ -125,8 +125,9 @@ def stored_by_node(connection: Connection) -> dict[str, Iterator[Measurement]]:
 
 
 def _stored(connection: Connection, node_id: int, name: str) -> Iterator[Measurement]:
+    columns = ", ".join(column.name for column in schema.measurement.columns)
     statement = text(
-        f"SELECT {LIST} FROM measurement WHERE node_id = :node AND measured_at > :after"
+        f"SELECT {columns} FROM measurement WHERE node_id = :node AND measured_at > :after"
         f" ORDER BY measured_at LIMIT {PIECE}"
     )
     after = 0
