@@ -6,7 +6,7 @@ SOURCES := isems tests $(wildcard app.py benchmarks)
 APT_GET = $(if $(filter 0,$(shell id -u)),,sudo )env DEBIAN_FRONTEND=noninteractive apt-get -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services bench check format
+.PHONY: help setup run test test-services soak bench check format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -49,6 +49,12 @@ test-services: ## install what the real-service tests need, if missing: postgres
 		apt-get -qq -o APT::Sandbox::User=root download nginx nginx-common && \
 		for package in *.deb; do dpkg-deb -x "$$package" . || exit 1; done; } || \
 		{ echo "Could not unpack nginx into .services: install it by hand." >&2; exit 1; }
+
+ifeq ($(CI),true)
+soak: test-services
+endif
+soak: setup ## the long fault and load runs: minutes, and gigabytes of disk (SOAK="-k ..." for some of them)
+	@$(BIN)/pytest -s tests/soak $(SOAK)
 
 bench: setup ## the table of budgets: this machine's figures beside its limits (BENCH="--full", "--json", names of rows)
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -83,6 +83,8 @@ class _Move:
         self.judge = Judge(zone)
         self.zone = zone
         self.count = 0
+        #: Rows that were dealt with before an interruption.
+        self.before = 0
 
     def run(self) -> Progress | None:
         """Move everything; None where another process was faster."""
@@ -91,6 +93,9 @@ class _Move:
         if progress is None:
             return None
         self._back_up(progress)
+        self.before = progress.done
+        if self.before:
+            self.voice.say(f"{self.before} of {self.count} rows were moved before an interruption.")
         while True:
             with self.database.write_any_version() as connection:
                 if read_version(connection) not in predecessor.VERSIONS:
@@ -113,7 +118,7 @@ class _Move:
 
     def _check_room(self, progress: Progress | None) -> None:
         """Tell how much disk it takes; raise StorageError where there is not enough."""
-        room = find_room(path_of(self.database), self.count, progress, self.free_bytes)
+        room = find_room(self.database, self.count, progress, self.latest, self.free_bytes)
         if not room.is_enough:
             raise StorageError(f"the upgrade of {self.count} rows {room} in {room.folder}: nothing was changed")
         if self.count:
@@ -168,7 +173,8 @@ class _Move:
                 if read_progress(connection) == progress:  # else another upgrade runs beside this one
                     progress = self._store(connection, progress, judged)
             added += len(judged.rows) + len(judged.rejected)
-            self.voice.show("Moving", progress.done, max(self.count, progress.done))
+            # Of what is left: rows of before an interruption, done in no time, would make the time left too short.
+            self.voice.show("Moving", progress.done - self.before, max(self.count, progress.done) - self.before)
 
     def _judge(self, connection: Connection, progress: Progress, settled: int) -> Judged | None:
         rows = predecessor.select_rows(connection, COLUMNS, progress.last_id, settled, BATCH)

@@ -12,7 +12,7 @@ from isems.storage.adoption import count_adoptable
 from isems.storage.database import Database, read_version
 from isems.storage.predecessor import count_rows, read_progress, select_rows
 from isems.switchover.move import BATCH, latest_of, path_of
-from isems.switchover.room import FreeBytes, Room, find_room, find_room_for_copy, free_of
+from isems.switchover.room import FreeBytes, Room, describe_server_room, find_room, find_room_for_copy, free_of
 from isems.switchover.rows import Judge
 from isems.switchover.zone import doubts, find_zone
 
@@ -38,11 +38,12 @@ def describe_upgrade(
             "Nothing is to be moved." if version == schema.HEAD else f"Version {version} would become {schema.HEAD}."
         ]
     told = _describe_move(database, moment, version)
-    if not database.is_sqlite:
-        return [*told, f"The old table would be kept as {predecessor.OLD}."]
     with database.read_any_version() as connection:
         count, progress = count_rows(connection), read_progress(connection)
-    return [*told, _describe_room(find_room(path_of(database), count, progress, free_bytes))]
+    if database.is_sqlite:
+        return [*told, _describe_room(find_room(database, count, progress, latest_of(moment), free_bytes))]
+    needs = describe_server_room(database, count, progress, latest_of(moment))
+    return [*told, f"It {needs}, beside the old table, which would be kept as {predecessor.OLD}."]
 
 
 def _describe_adoption(default: Path, target: Path, count: int, moment: Moment, free_bytes: FreeBytes) -> list[str]:
@@ -58,13 +59,13 @@ def _describe_adoption(default: Path, target: Path, count: int, moment: Moment, 
 
 
 def _describe_move(database: Database, moment: Moment, version: str | None) -> list[str]:
-    zone = find_zone(database, None)
+    zone, latest = find_zone(database, None), latest_of(moment)
     with database.read_any_version() as connection:
         count, progress = count_rows(connection), read_progress(connection)
         began = time.perf_counter()
         rows = select_rows(connection, COLUMNS, predecessor.FIRST_ID, 2**63 - 1, BATCH)
         if rows:
-            Judge(zone).judge(connection, rows, latest_of(moment))
+            Judge(zone).judge(connection, rows, latest)
         seconds = (time.perf_counter() - began) * SHARES
     left = count - (progress.done if progress else 0)
     year = datetime.fromtimestamp(moment.now, UTC).year

@@ -4,13 +4,12 @@ import json
 import os
 import pty
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -19,18 +18,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, text
 
 from isems.domain.clock import Moment, Uptime
-from isems.domain.measurement import Measurement
 from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
 from isems.errors import ConfigError, SchemaOutdatedError, StorageError
 from isems.storage import schema
 from isems.storage.database import Database, read_version
-from isems.storage.measurements import LIST, decode_rows, insert_measurements
-from isems.storage.predecessor import NEW, OLD, VERSIONS, progress_table
+from isems.storage.measurements import insert_measurements
+from isems.storage.predecessor import (
+    FIRST_ID,
+    VERSIONS,
+    create_tables,
+    replace_measurement,
+    select_neighbour,
+    select_rows,
+)
 from isems.storage.rejected import StoredRejection, insert_rejected, select_rejected
+from isems.switchover import room
 from isems.switchover.move import Upgraded, Voice, upgrade
 from tests.predecessor import (
     BERLIN,
@@ -45,11 +51,24 @@ from tests.predecessor import (
     sent_at,
     set_zone,
 )
+from tests.upgrading import (
+    AUTUMNS,
+    ISEMS,
+    backup_of,
+    check,
+    check_backup,
+    check_file,
+    check_history,
+    finish,
+    is_begun,
+    kill_when,
+    make_history,
+    path_of,
+    read_all,
+    rows_moved,
+)
 
-#: Two autumn changes; each leap begins the day before.
-AUTUMNS = [instant(2024, 10, 26, 18), instant(2025, 10, 25, 18)]
 NOW = instant(2026, 1, 1, 12)
-ISEMS = [sys.executable, "-m", "isems", "db", "upgrade"]
 Lines = list[str]
 
 
@@ -66,41 +85,12 @@ def run(url: str, lines: Lines | None = None, timezone: ZoneInfo | None = None, 
         database.close()
 
 
-def read_all(url: str) -> dict[tuple[str, int], Measurement]:
-    """Every stored measurement by node and time."""
-    database = Database(url)
-    found = {}
-    with database.read() as connection:
-        names = {row.id: row.name for row in connection.execute(text("SELECT id, name FROM node"))}
-        for node_id, name in names.items():
-            statement = text(f"SELECT {LIST} FROM measurement WHERE node_id = :node")
-            rows = [tuple(row) for row in connection.execute(statement, {"node": node_id})]
-            found |= {(name, one.measured_at or 0): one for one in decode_rows(connection, name, rows)}
-    database.close()
-    return found
-
-
 def rejections(url: str) -> list[StoredRejection]:
     database = Database(url)
     with database.read() as connection:
         found = select_rejected(connection, 100_000)
     database.close()
     return found
-
-
-def expected(sent: Sequence[Sent]) -> dict[tuple[str, int], Measurement]:
-    return {(one.measurement.node, one.measurement.measured_at or 0): one.measurement for one in sent}
-
-
-def check(url: str, sent: Sequence[Sent]) -> None:
-    stored, wanted = read_all(url), expected(sent)
-    assert len(wanted) == len(sent)
-    assert stored.keys() == wanted.keys()
-    assert stored == wanted
-    database = Database(url)
-    with database.read() as connection:
-        assert {NEW, progress_table.name}.isdisjoint(inspect(connection).get_table_names())
-    database.close()
 
 
 def node_sent(*instants: int, node: str = "Dach", zone: ZoneInfo = BERLIN) -> list[Sent]:
@@ -112,101 +102,28 @@ def changed(row: tuple[Any, ...], **values: Any) -> tuple[Any, ...]:
     return tuple(values.get(name, value) for name, value in zip(COLUMNS, row, strict=True))
 
 
-def path_of(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))
-
-
 # -- killed and run again -------------------------------------------------------------------------
 
 
-def progress_of(url: str) -> int:
-    """How many rows are done, as another process sees it; -1 before there is a note of it."""
-    database = Database(url)
-    try:
-        with database.read_any_version() as connection:
-            if not inspect(connection).has_table(progress_table.name):
-                return -1
-            value = connection.execute(text("SELECT value FROM upgrade_progress")).scalar()
-            return int(json.loads(value or "{}").get("moved", -1))
-    finally:
-        database.close()
-
-
-def kill_when(url: str, is_time: Callable[[], bool]) -> bool:
-    """Start the upgrade and kill it at that moment; False where it was faster."""
-    process = subprocess.Popen(ISEMS, env=os.environ | {"DATABASE_URL": url}, stdout=subprocess.DEVNULL)
-    try:
-        while process.poll() is None and not is_time():
-            time.sleep(0.002)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    return process.returncode == -signal.SIGKILL
-
-
-def finish(url: str) -> str:
-    done = subprocess.run(
-        ISEMS, env=os.environ | {"DATABASE_URL": url}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_100_000_rows_over_two_autumns_and_three_kills_arrive_one_by_one(sqlite_url: str) -> None:
+def test_100_000_rows_over_two_autumns_and_three_kills_arrive_one_by_one(database_url: str) -> None:
     """Defects 16 and 17: what the doubled hour left in the old database is at the right instants."""
-    sent = list(history(100_000, AUTUMNS))
-    make_database(sqlite_url, (one.row for one in sent))
-    part, backup = (Path(f"{path_of(sqlite_url)}.before-upgrade{end}") for end in (".part", ""))
-    assert kill_when(sqlite_url, part.exists)
-    assert kill_when(sqlite_url, lambda: progress_of(sqlite_url) >= 20_000)
-    first_backup = backup.stat()
-    with pytest.raises(SchemaOutdatedError):
-        Database(sqlite_url).make_ready()
-    assert kill_when(sqlite_url, lambda: progress_of(sqlite_url) >= 60_000)
-    closing_line = finish(sqlite_url).splitlines()[-1]
-    assert ": 100000 rows moved, 0 rejected, " in closing_line
-    doubled = [one for one in sent if one.row[1][:13] in ("2024-10-27 02", "2025-10-26 02")]
-    second = [one for one in doubled if local_text((one.measurement.measured_at or 0) - 3600) == one.row[1]]
-    assert f"{len(doubled)} in doubled hours, of which {len(second)} in the second pass" in closing_line
-    assert min(len(second), len(doubled) - len(second)) > 100
-    assert closing_line.endswith("Europe/Berlin.")
-    check(sqlite_url, sent)
-    assert (backup.stat().st_ino, backup.stat().st_mtime_ns) == (first_backup.st_ino, first_backup.st_mtime_ns)
-    assert not part.exists()
-    check_backup(backup, 100_000)
-    with closing(sqlite3.connect(path_of(sqlite_url))) as connection:
-        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert finish(sqlite_url).endswith(" is up to date.\n")
+    make_history(database_url, 100_000)
+    assert kill_when(database_url, is_begun)
+    assert kill_when(database_url, lambda database: rows_moved(database) >= 20_000)
+    with closing(Database(database_url)) as database, pytest.raises(SchemaOutdatedError):
+        database.make_ready()
+    first_backup = identity(backup_of(database_url))
+    assert kill_when(database_url, lambda database: rows_moved(database) >= 60_000)
+    said = finish(database_url).splitlines()
+    check_history(database_url, 100_000, said[-1])
+    assert identity(backup_of(database_url)) == first_backup
+    assert not any(line.startswith("Warning") for line in said)
+    assert finish(database_url).endswith(" is up to date.\n")
 
 
-def check_backup(backup: Path, rows: int) -> None:
-    """A backup is what the predecessor had: one file with its tables alone."""
-    with closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        assert tables == {"measurement", "alembic_version"}
-        assert connection.execute("SELECT count(*) FROM measurement").fetchone() == (rows,)
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (VERSIONS[-1],)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-
-
-def test_on_postgresql_rows_arrive_one_by_one_after_kills_too(postgresql_url: str) -> None:
-    sent = list(history(16_000, AUTUMNS))
-    set_zone(postgresql_url, "Europe/Berlin")
-    make_database(postgresql_url, (one.row for one in sent))
-    assert kill_when(postgresql_url, lambda: progress_of(postgresql_url) >= 0)
-    assert kill_when(postgresql_url, lambda: progress_of(postgresql_url) >= 10_000)
-    out = finish(postgresql_url)
-    assert out.startswith("Times are read as those of Europe/Berlin; --timezone names another zone.\n")
-    assert "Warning" not in out
-    assert ": 16000 rows moved, 0 rejected, " in out
-    check(postgresql_url, sent)
-    database = Database(postgresql_url)
-    with database.read() as connection:
-        assert connection.execute(text(f"SELECT count(*) FROM {OLD}")).scalar() == 16_000
-        assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, OLD}
-        assert inspect(connection).get_pk_constraint("measurement")["name"] == "measurement_pkey"
-    database.close()
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file this is, and as of when."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
 class Interrupted(BaseException):
@@ -282,7 +199,7 @@ def test_what_was_not_kept_is_completed_by_the_nodes_own_log(database_url: str) 
         inserted = insert_measurements(connection, logged, NOW)
     database.close()
     assert (inserted.stored, inserted.completed, inserted.conflicts) == (0, 100, [])
-    assert list(read_all(database_url).values()) == logged
+    assert read_all(database_url) == logged
 
 
 def test_somebodys_view_of_the_old_columns_is_no_hindrance(sqlite_url: str) -> None:
@@ -367,7 +284,7 @@ def test_a_number_that_is_none_is_unknown_and_the_row_is_kept(database_url: str)
     (sent,) = node_sent(NOW - 60)
     make_database(database_url, [changed(sent.row, latitude=float("inf"), batteryVoltage=float("nan"))])
     run(database_url, timezone=None if "sqlite" in database_url else BERLIN)
-    (stored,) = read_all(database_url).values()
+    (stored,) = read_all(database_url)
     assert (stored.configuration.latitude, stored.battery_volts) == (None, None)
     assert stored.battery_celsius == sent.measurement.battery_celsius
 
@@ -514,6 +431,38 @@ def test_two_upgrades_at_once_make_one_backup_and_move_each_row_once(sqlite_url:
     check_backup(Path(f"{path}.before-upgrade"), 12_000)
 
 
+def test_a_file_that_cannot_be_copied_whole_is_not_upgraded(sqlite_url: str) -> None:
+    make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    path, damaged = path_of(sqlite_url), bytearray(path_of(sqlite_url).read_bytes())
+    page = next(
+        at for at in range(0, len(damaged), 4096) if damaged[at] == 0x0D and b"ATmega8" in damaged[at : at + 4096]
+    )
+    damaged[page + 8 : page + 20] = b"\xff" * 12  # where the page says that its rows are
+    path.write_bytes(damaged)
+    with pytest.raises(StorageError, match=r"the backup .*before-upgrade cannot be made: it was read back with errors"):
+        run(sqlite_url)
+    assert (
+        path.name
+        in {file.name for file in path.parent.iterdir()}
+        <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+    )
+    with closing(Database(sqlite_url)) as database, pytest.raises(SchemaOutdatedError):
+        database.make_ready()
+
+
+def test_what_an_old_file_in_wal_mode_has_not_yet_taken_in_is_copied_and_moved_too(sqlite_url: str) -> None:
+    sent = node_sent(*range(NOW - 6000, NOW, 60))
+    make_database(sqlite_url, [one.row for one in sent[:50]])
+    with closing(Database(sqlite_url)) as beside:
+        beside.switch_to_wal()
+        with beside.write_any_version() as connection:
+            insert_old(connection, [one.row for one in sent[50:]])
+        run(sqlite_url)
+    check(sqlite_url, sent)
+    check_backup(backup_of(sqlite_url), 100)
+    check_file(sqlite_url)
+
+
 def test_without_room_nothing_is_begun(sqlite_url: str) -> None:
     make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
     before = path_of(sqlite_url).read_bytes()
@@ -528,6 +477,30 @@ def test_the_room_that_it_takes_is_told_before(sqlite_url: str) -> None:
     lines: Lines = []
     run(sqlite_url, lines, free_bytes=lambda _: 5_000_000_000)
     assert re.fullmatch(r"The upgrade of 100 rows needs 6\d MB, 5000 MB are free\.", lines[0])
+
+
+def test_the_exchange_writes_little_however_large_the_old_table_is(sqlite_url: str) -> None:
+    """Debian's SQLite writes over what is deleted: the journal took as much disk again as the old table."""
+    make_database(sqlite_url, [one.row for one in islice(history(100_000, AUTUMNS), 10_000)])
+    size = path_of(sqlite_url).stat().st_size
+    with closing(Database(sqlite_url)) as database:
+        database.switch_to_wal()
+        with database.write_any_version() as connection:
+            create_tables(connection)
+            replace_measurement(connection)
+        assert Path(f"{path_of(sqlite_url)}-wal").stat().st_size < size / 5
+
+
+def test_rows_that_will_be_kept_whole_take_more_room_and_that_is_told(sqlite_url: str) -> None:
+    """It takes twenty times as much as a moved one: where clocks had not been set, the room told was not enough."""
+    sent = enumerate(node_sent(*range(1000)))
+    make_database(sqlite_url, [changed(one.row, timestamp=f"1970-01-01 01:00:00.{at:06}") for at, one in sent])
+    lines: Lines = []
+    size = path_of(sqlite_url).stat().st_size
+    run(sqlite_url, lines)
+    told = re.match(r"The upgrade of 1000 rows needs ([0-9]+) MB", lines[0])
+    assert told is not None
+    assert int(told[1]) * 1_000_000 > room.SPARE_BYTES + size + room.COPIES * path_of(sqlite_url).stat().st_size
 
 
 # -- old writers ----------------------------------------------------------------------------------
@@ -601,6 +574,24 @@ def test_postgresql_rows_committed_out_of_order_are_not_passed_over(postgresql_u
     check(postgresql_url, [*sent, late])
 
 
+def test_postgresql_sorts_nothing_to_find_the_next_rows_or_a_nodes_neighbours(postgresql_url: str) -> None:
+    """It sorted all that was left of the table for each batch, and a node's whole history for each doubled hour."""
+    make_database(postgresql_url, [one.row for one in islice(history(20_000, AUTUMNS), 5000)])
+    plans: Lines = []
+    with closing(Database(postgresql_url)) as database, database.read_any_version() as connection:
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def explain(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> None:
+            if statement.startswith("SELECT") and "FROM measurement" in statement:
+                plans.append("\n".join(line for (line,) in cursor.execute(f"EXPLAIN {statement}", values)))
+
+        assert len(select_rows(connection, ["id"], FIRST_ID, 2**62, 100)) == 100
+        for before in (True, False):
+            assert select_neighbour(connection, "Knoten 2/Süd", datetime(2024, 10, 27, 2), before=before)  # noqa: DTZ001
+    assert len(plans) == 3
+    assert not any("Sort" in plan for plan in plans), plans
+
+
 def wait_for_lock(database: Database) -> None:
     for _ in range(1000):
         with database.engine.connect() as connection:
@@ -612,15 +603,45 @@ def wait_for_lock(database: Database) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_with_rows_and_time_left(sqlite_url: str) -> None:
-    make_database(sqlite_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    make_database(sqlite_url, [one.row for one in islice(history(100_000, AUTUMNS), 41_000)])
     main, terminal = pty.openpty()
     environment = os.environ | {"DATABASE_URL": sqlite_url, "TERM": "xterm"}
-    done = subprocess.run(ISEMS, env=environment, stdout=subprocess.PIPE, stderr=terminal, timeout=60, check=True)
-    os.close(terminal)
+    with (
+        closing(Database(sqlite_url)) as database,
+        subprocess.Popen(ISEMS, env=environment, stdout=subprocess.PIPE, stderr=terminal, text=True) as upgrading,
+    ):
+        os.close(terminal)
+        while rows_moved(database) < 10_000:
+            time.sleep(0.002)
+        with database.write_any_version():
+            time.sleep(1.1)  # no time left is told in the first second
+        said, _ = upgrading.communicate(timeout=60)
+    assert upgrading.returncode == 0
     shown = os.read(main, 100_000).decode()
     os.close(main)
-    assert re.search(r"Copying .*Moving .*100/100", shown, re.DOTALL)
-    assert done.stdout.count(b"\n") == 3
+    assert re.search(r"Copying .*Moving .* [1234]0000/41000  00:00:[0-9]{2}.*Moving .* 41000/41000", shown, re.DOTALL)
+    assert said.count("\n") == 3
+
+
+def test_after_an_interruption_progress_is_of_the_rows_that_are_left(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the rows of before, which took no time, would make the time left too short."""
+    monkeypatch.setattr("isems.switchover.move.BATCH", 40)
+    make_database(database_url, [one.row for one in node_sent(*range(NOW - 6000, NOW, 60))])
+    zone = None if "sqlite" in database_url else BERLIN
+
+    def interrupt(label: str, done: int, total: int) -> None:
+        if (label, done, total) == ("Moving", 40, 100):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(database_url, timezone=zone, show=interrupt)
+    lines: Lines = []
+    shown: list[tuple[object, ...]] = []
+    run(database_url, lines, timezone=zone, show=lambda *step: shown.append(step))
+    assert "40 of 100 rows were moved before an interruption." in lines
+    assert shown == [("Moving", 40, 60), ("Moving", 60, 60)]
 
 
 def test_rows_that_vanished_meanwhile_stop_the_exchange(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

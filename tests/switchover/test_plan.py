@@ -43,7 +43,9 @@ def test_on_postgresql_doubts_about_the_zone_are_told_too(postgresql_url: str) -
         "Times would be read as those of UTC.",
     ]
     assert told[3].startswith("Warning: no row lies in the hours that clocks of Europe/Berlin skip, but ")
-    assert told[4:] == ["The old table would be kept as measurement_before_upgrade."]
+    assert told[4:] == [
+        "It needs some 1 MB on the server's disk, beside the old table, which would be kept as measurement_before_upgrade."
+    ]
 
 
 def test_a_database_of_this_version_has_nothing_to_move(database_url: str) -> None:
