@@ -106,7 +106,7 @@ def start_mixed(size: Size, *, is_durable: bool, clock: Clock) -> Iterator[Measu
         minutes = count()
 
         def measure() -> Round:
-            payloads = [_mixed(size.nodes, next(minutes)) for _ in range(2 * size.commits)]
+            payloads = [_mixed(size.nodes, next(minutes)) for _ in range(4 * size.commits)]
             batches = _bare_batches(payloads)
             return Round(_store(ours, payloads, clock) / 1000, _store_bare(bare, batches, clock) / 1000)
 

@@ -180,10 +180,9 @@ def _sort_out(
     changing: set[str] = set()
     for arrival in arrivals:
         receipt = _receipt_of(arrival.payload, is_trusted=moment.is_trusted)
-        plain = receipt.is_trusted and all(
-            name not in changing and is_plain(sent.measurements, receipt, memories[name].runs)
-            for name, sent in arrival.by_node.items()
-        )
+        plain = receipt.is_trusted and changing.isdisjoint(arrival.by_node)
+        for name, sent in arrival.by_node.items():
+            plain = plain and is_plain(sent.measurements, receipt, memories[name].runs)
         if not plain:
             changing.update(arrival.by_node)
         yield plain, arrival

@@ -120,17 +120,19 @@ def is_plain(measurements: Sequence[Measurement], receipt: Receipt, known: Seque
     """Tell the usual case, in which every record of a node is kept under the time that was sent: all are believed, the
     clock did not step, the sender's clock is right, and no repaired run is near.
     """
+    latest = receipt.received_at + TOLERANCE
+    if len(measurements) == 1 and not known and receipt.sender_time is None:  # as most that come by MQTT
+        return EARLIEST_BELIEVED < (measurements[0].measured_at or 0) <= latest
     times = [measurement.measured_at or 0 for measurement in measurements]
-    is_one = len(times) == 1  # as most are that come by MQTT or from a board
-    first, last = (times[0], times[0]) if is_one else (min(times), max(times))
-    if first <= EARLIEST_BELIEVED or last > receipt.received_at + TOLERANCE:
+    first, last = min(times), max(times)
+    if first <= EARLIEST_BELIEVED or last > latest:
         return False
     if known and any(run.first <= last and first <= run.last for run in known):
         return False
     is_router = measurements[-1].configuration.dialect is Dialect.ROUTER  # others tell no time, a proxy might
     if is_router and abs(_sender_offset(receipt) or 0) > TOLERANCE:
         return False
-    return is_one or all(-TOLERANCE <= b - a <= TOLERANCE for a, b in pairwise(times))
+    return all(-TOLERANCE <= b - a <= TOLERANCE for a, b in pairwise(times))
 
 
 def _sender_offset(receipt: Receipt) -> int | None:

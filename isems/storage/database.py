@@ -369,7 +369,8 @@ def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
     if path and path != ":memory:" and not Path(path).parent.is_dir():
         raise StorageError(f"the folder of the database {path} does not exist")
     # The last used connection is the next used: so a writer meets its own memory again.
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True)
+    # Every transaction is ended where it was begun, so a returned connection needs no further rollback.
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, pool_reset_on_return=None)
     event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
     return engine
 
@@ -401,6 +402,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable:
     for pragma in (
         f"synchronous = {'FULL' if is_durable else 'NORMAL'}",
         "foreign_keys = OFF",
+        "secure_delete = OFF",  # Debian's SQLite overwrites what is deleted: written for nothing
         f"wal_autocheckpoint = {WAL_PAGES}",
         "journal_size_limit = 16777216",
     ):

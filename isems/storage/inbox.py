@@ -58,10 +58,15 @@ def put(connection: Connection, rows: Sequence[Row]) -> None:
         settle(connection)
 
 
+def is_empty(connection: Connection) -> bool:
+    """Tell whether nothing is here; looks at the database only after somebody else wrote to it."""
+    return not _rows_here(connection)
+
+
 def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Row]:
-    """Give the rows here with these keys; looks at the database only after somebody else wrote to it."""
+    """Give the rows here with these keys."""
     here = _rows_here(connection)
-    return {key: here[key] for key in keys if key in here} if here else {}
+    return {key: here[key] for key in keys if key in here}
 
 
 def replace(connection: Connection, row: Row) -> bool:
@@ -83,7 +88,7 @@ def settle(connection: Connection) -> int:
     raw = raw_sqlite(connection)
     raw.execute(_SETTLE).close()
     raw.execute("DELETE FROM inbox").close()
-    note_newest(connection, here)
+    note_newest(connection, here.values())
     here.clear()
     return count
 
@@ -108,12 +113,12 @@ def may_be_sorted(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row[1] <= newest[row[0]]]
 
 
-def note_newest(connection: Connection, keys: Iterable[Key]) -> None:
-    """Note that records with these keys are in `measurement` now."""
+def note_newest(connection: Connection, rows: Iterable[Row]) -> None:
+    """Note that these are in `measurement` now."""
     newest: dict[int, int] = memory_of(connection).get(NEWEST, {})
-    for node_id, measured_at in keys:
-        if measured_at > newest.get(node_id, measured_at):
-            newest[node_id] = measured_at
+    for row in rows:
+        if newest.get(row[0], row[1]) < row[1]:  # of a node that is not remembered nothing is to be noted
+            newest[row[0]] = row[1]
 
 
 def _rows_here(connection: Connection) -> dict[Key, Row]:

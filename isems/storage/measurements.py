@@ -1,7 +1,7 @@
 """The measurements: stored once, whoever brings them and in whatever order."""
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -16,10 +16,10 @@ from isems.storage.configurations import (
     place_configurations,
     read_configurations,
 )
-from isems.storage.database import database_of, memory_of
+from isems.storage.database import database_of, memory_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
-from isems.storage.rows import Row, decode, encode, encode_exactly, has_own_configuration, merge
+from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
 
 #: A stored range is read as a whole when it spans no more than this for each new record, else key by key.
@@ -67,12 +67,11 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     A record equal to the stored one in all fields known to both is a duplicate, or completes it where it knows
     more; a different one is a conflict and overwrites nothing. Every `measured_at` must be known.
     """
-    inserted = Inserted(node_ids=identify_nodes(connection, dict.fromkeys(m.node for m in measurements), now))
-    batch = encode_batch(connection, measurements, inserted)
+    batch = encode_batch(connection, measurements, inserted := identify(connection, measurements, now))
     if not batch.rows:
         return inserted
     stored = _select_stored(connection, batch.rows)
-    new = {row[:2]: row for row in batch.rows}
+    new = dict(zip(map(_key_of, batch.rows), batch.rows, strict=True))
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
@@ -91,7 +90,7 @@ def _insert_new(connection: Connection, rows: list[Row]) -> None:
         inbox.put(connection, rows)
     else:
         insert_rows(connection, rows)
-        inbox.note_newest(connection, [row[:2] for row in rows])
+        inbox.note_newest(connection, rows)
 
 
 def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
@@ -102,6 +101,19 @@ def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
     note_configurations(connection, select_reconfigured(connection, pairs))
     noted.clear()
     noted.update(pairs)
+
+
+_key_of = itemgetter(0, 1)
+_node_of = attrgetter("node")
+
+
+def identify(connection: Connection, measurements: Sequence[Measurement], now: int) -> Inserted:
+    """Begin the account of a batch with the ids of its nodes, and the records of nodes beyond the limit."""
+    names = dict.fromkeys(map(_node_of, measurements))
+    inserted = Inserted(node_ids=identify_nodes(connection, names, now))
+    if len(inserted.node_ids) < len(names):
+        inserted.beyond_limit = [i for i, one in enumerate(measurements) if one.node not in inserted.node_ids]
+    return inserted
 
 
 class Batch(NamedTuple):
@@ -115,11 +127,10 @@ class Batch(NamedTuple):
 
 
 def encode_batch(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> Batch:
-    """Make rows of measurements whose nodes are known; notes the others in `inserted.beyond_limit`."""
+    """Make rows of the measurements whose nodes are known."""
     ids = inserted.node_ids
     indices: Sequence[int] = range(len(measurements))
-    if len(ids) < len({m.node for m in measurements}):
-        inserted.beyond_limit = [index for index in indices if measurements[index].node not in ids]
+    if inserted.beyond_limit:
         indices = [index for index in indices if measurements[index].node in ids]
         measurements = [measurements[index] for index in indices]
     distinct = {id(m.configuration): (ids[m.node], m.configuration) for m in measurements}
@@ -128,8 +139,7 @@ def encode_batch(connection: Connection, measurements: Sequence[Measurement], in
     if any(place.exact for place in placed.values()):
         rows = [_encode_one(ids[m.node], placed[id(m.configuration)], m) for m in measurements]
     else:
-        config_ids = {key: place.configuration_id for key, place in placed.items()}
-        rows = [encode(ids[m.node], config_ids[id(m.configuration)], m) for m in measurements]
+        rows = encode_rows(ids, {key: place.configuration_id for key, place in placed.items()}, measurements)
     return Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
 
 
@@ -142,7 +152,7 @@ def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
 def insert_rows(connection: Connection, rows: list[Row], into: str = table.name) -> int:
     """Insert what is not there yet; gives how many rows that were."""
     if database_of(connection).is_sqlite:
-        return connection.exec_driver_sql(SQLITE_INSERT.format(into), rows).rowcount
+        return raw_sqlite(connection).executemany(SQLITE_INSERT.format(into), rows).rowcount
     columns = tuple(list(column) for column in zip(*rows, strict=True))
     return connection.exec_driver_sql(POSTGRES_INSERT.format(into), columns).rowcount
 
@@ -210,7 +220,8 @@ def _select_stored(connection: Connection, rows: list[Row]) -> dict[Key, Row]:
             loose += [(node_id, time) for time in wanted]
     if loose:
         found += _select_sorted_keys(connection, loose)
-    return {row[:2]: row for row in found} | inbox.find(connection, [row[:2] for row in rows])
+    stored = {row[:2]: row for row in found}
+    return stored if inbox.is_empty(connection) else stored | inbox.find(connection, map(_key_of, rows))
 
 
 def _perhaps_stored(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:

@@ -17,8 +17,7 @@ from isems.domain.measurement import Measurement
 from isems.storage import schema
 from isems.storage.database import database_of, memory_of
 from isems.storage.inbox import LIST
-from isems.storage.measurements import Inserted, encode_batch, insert_rows, note_configurations
-from isems.storage.nodes import identify_nodes
+from isems.storage.measurements import Inserted, encode_batch, identify, insert_rows, note_configurations
 from isems.storage.rows import Row
 
 #: Its versions, all with the same table but for `status` and an index.
@@ -217,7 +216,7 @@ def insert_moved(connection: Connection, measurements: Sequence[Measurement], no
     Two records of one node and second that are not equal are a conflict, the first stays. What was neither stored nor
     refused was there already; `duplicates` does not tell which ones those are.
     """
-    inserted = Inserted(node_ids=identify_nodes(connection, dict.fromkeys(m.node for m in measurements), now))
+    inserted = identify(connection, measurements, now)
     batch = encode_batch(connection, measurements, inserted)
     if not batch.rows:
         return inserted

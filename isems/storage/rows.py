@@ -3,6 +3,7 @@
 ``encode`` and ``decode`` are each other's inverse: what a node sent is what is read back.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,28 +81,48 @@ def nearest(value: float, factor: int) -> int | None:
 _shutdown, _, _millivolts, _, _, _whole, _, _centi, _ = (_Scaled(scale.factor) for scale in SCALES)
 
 
+def encode_rows(
+    node_ids: Mapping[str, int], configuration_ids: Mapping[int, int], measurements: Iterable[Measurement]
+) -> list[Row]:
+    """Give the rows of measurements whose `measured_at` is known; configurations are looked up by their `id()`.
+
+    A loop and no function a row: every record that is stored comes through here.
+    """
+    shutdown, whole, millivolts, centi = _shutdown, _whole, _millivolts, _centi
+    rows: list[Row] = []
+    add = rows.append
+    for measurement in measurements:
+        node_id = node_ids[measurement.node]
+        configuration_id = configuration_ids[id(measurement.configuration)]
+        try:
+            add(
+                (
+                    node_id,
+                    measurement.measured_at,
+                    configuration_id,
+                    shutdown[measurement.minutes_until_shutdown],
+                    whole[measurement.power_save_level],
+                    millivolts[measurement.panel_open_circuit_volts],
+                    millivolts[measurement.panel_mpp_volts],
+                    millivolts[measurement.battery_volts],
+                    whole[measurement.state_of_charge_percent],
+                    whole[measurement.state_of_health_percent],
+                    centi[measurement.battery_celsius],
+                    millivolts[measurement.charge_end_volts],
+                    whole[measurement.status],
+                    measurement.time_repaired,
+                    None,
+                )
+            )
+        except InexactError:
+            add(encode_exactly(node_id, configuration_id, measurement, {}))
+    return rows
+
+
 def encode(node_id: int, configuration_id: int, measurement: Measurement) -> Row:
-    """Give the row of a measurement whose `measured_at` is known."""
-    try:
-        return (
-            node_id,
-            measurement.measured_at,
-            configuration_id,
-            _shutdown[measurement.minutes_until_shutdown],
-            _whole[measurement.power_save_level],
-            _millivolts[measurement.panel_open_circuit_volts],
-            _millivolts[measurement.panel_mpp_volts],
-            _millivolts[measurement.battery_volts],
-            _whole[measurement.state_of_charge_percent],
-            _whole[measurement.state_of_health_percent],
-            _centi[measurement.battery_celsius],
-            _millivolts[measurement.charge_end_volts],
-            _whole[measurement.status],
-            measurement.time_repaired,
-            None,
-        )
-    except InexactError:
-        return encode_exactly(node_id, configuration_id, measurement, {})
+    """Give the row of one measurement whose `measured_at` is known."""
+    ids = {measurement.node: node_id}, {id(measurement.configuration): configuration_id}
+    return encode_rows(*ids, [measurement])[0]
 
 
 def encode_exactly(node_id: int, configuration_id: int, measurement: Measurement, exact: dict[str, Any]) -> Row:
