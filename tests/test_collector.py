@@ -32,7 +32,9 @@ from isems.storage.undecided import count_bytes, insert_undecided
 from tests.sources import hostile_nodes as nodes
 from tests.sources.hostile_nodes import Handler, closed_port, node_server
 
-TRUSTED = Moment(int(time.time()), is_trusted=True, uptime=Uptime("boot", 1))
+
+def trusted() -> Moment:
+    return Moment(int(time.time()), is_trusted=True, uptime=Uptime("boot", 1))
 
 
 def line(name: str, at: int, firmware: str = "ATmega8_A_1") -> bytes:
@@ -317,7 +319,7 @@ def test_what_was_being_stored_at_the_stop_is_stored(database: Database) -> None
 def test_with_an_inbox_everything_is_in_its_table_once_the_collector_has_ended(sqlite_url: str) -> None:
     """What a killed collector left in the inbox included."""
     collecting = Database(sqlite_url, has_inbox=True)
-    ingest(collecting, payload_of(log_of("Killed", 3)), TRUSTED)
+    ingest(collecting, payload_of(log_of("Killed", 3)), trusted())
 
     async def talk() -> None:
         async with node_server(router({LOG_PATH: log_of("Dach", 9)})) as node:
@@ -474,10 +476,10 @@ def test_a_file_is_stored_and_its_counts_and_progress_add_up(database: Database,
     path = tmp_path / "dach.log.gz"
     path.write_bytes(gzip.compress(log_of("Dach", 30_000) + b"nonsense\n" + line("Dach", int(time.time()))))
     steps: list[int] = []
-    result = import_file(database, path, TRUSTED, steps.append)
+    result = import_file(database, path, trusted(), steps.append)
     assert (result.stored, result.rejected, result.duplicate) == (30_001, 1, 0)
     assert sum(steps) == path.stat().st_size
-    again = import_file(database, path, TRUSTED, steps.append)
+    again = import_file(database, path, trusted(), steps.append)
     assert (again.stored, again.duplicate) == (0, 30_001)
 
 
@@ -485,6 +487,6 @@ def test_of_a_cut_file_what_can_be_read_is_stored(database: Database, tmp_path: 
     path = tmp_path / "dach.log.gz"
     path.write_bytes(gzip.compress(log_of("Dach", 3000))[:-500])
     with pytest.raises(SourceError, match="cannot be read"):
-        import_file(database, path, TRUSTED, lambda read: None)
+        import_file(database, path, trusted(), lambda read: None)
     with database.read() as connection:
         assert count_measurements(connection) > 2000
