@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from os import cpu_count, getloadavg
 
-from benchmarks import polling, service, storing
+from benchmarks import polling, receiving, service, storing
 from benchmarks.outcome import Benchmark, Size, run, table
 
-USUAL = [*storing.BENCHMARKS, *service.BENCHMARKS, *polling.BENCHMARKS]
+USUAL = [*storing.BENCHMARKS, *service.BENCHMARKS, *receiving.BENCHMARKS, *polling.BENCHMARKS]
 
 
 def machine() -> str:

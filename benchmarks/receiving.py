@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.outcome import Benchmark, Round, Size
-from benchmarks.samples import CADENCE, START, folder, line
+from benchmarks.samples import START, folder, line
 from isems.config import Config
 from isems.storage.database import Database
 from isems.subscriber import Subscriber
@@ -64,8 +64,6 @@ def _count(database: Database) -> int:
     with database.read() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM every_measurement").scalar_one())
 
-
-assert START % CADENCE >= 0
 
 BENCHMARKS = [
     Benchmark(
