@@ -13,8 +13,7 @@ from benchmarks.samples import CADENCE, DAY, START, checkpoint, cpu_seconds, dat
 from isems.domain.payload import Payload
 from isems.ingest import ingest, ingest_all, read_payload
 from isems.storage.database import WAL_PAGES, Database
-from isems.storage.inbox import LIST, settle_database
-from isems.storage.measurements import SQLITE_INSERT
+from isems.storage.inbox import COLUMNS, LIST, settle_database
 
 Measure = Callable[[], Round]
 #: Logs of a round of the bulk rows.
@@ -38,13 +37,16 @@ def _rows(opened: Database) -> list[tuple[object, ...]]:
 
 Clock = Callable[[], float]
 
+#: As anybody would write it.
+INSERT = f"INSERT INTO measurement ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
+
 
 def _store_bare(bare: sqlite3.Connection, batches: list[list[tuple[object, ...]]], clock: Clock = cpu_seconds) -> float:
     """Bare executemany of ready tuples, a commit each; gives rows a second."""
     before = clock()
     for rows in batches:
         bare.execute("BEGIN IMMEDIATE")
-        bare.executemany(SQLITE_INSERT.format("measurement"), rows)
+        bare.executemany(INSERT, rows)
         bare.execute("COMMIT")
     return sum(map(len, batches)) / (clock() - before)
 

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.storage import schema
+from isems.storage.bulk import BulkInsert
 from isems.storage.database import Database, database_of, memory_of, raw_sqlite
 from isems.storage.rows import Row
 
@@ -28,7 +29,7 @@ FEW_ROWS = 45
 
 COLUMNS = tuple(column.name for column in schema.measurement.columns)
 LIST = ", ".join(COLUMNS)
-_INSERT = f"INSERT INTO inbox ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_BULK = BulkInsert("inbox", COLUMNS)
 # The same record in both can only come from another program's hand; then what is in `measurement` stays.
 _SETTLE = f"INSERT INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
 #: Under this name a writing connection remembers the time of each node's newest record in `measurement`, or a later one.
@@ -52,7 +53,7 @@ def is_for_inbox(connection: Connection, rows: Sequence[Row]) -> bool:
 def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Add rows whose keys are nowhere yet; settles all when these are enough."""
     here = _rows_here(connection)
-    raw_sqlite(connection).executemany(_INSERT, rows).close()
+    _BULK.execute(raw_sqlite(connection), rows)
     here.update((row[:2], row) for row in rows)
     if len(here) >= MAX_ROWS:
         settle(connection)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from isems.domain.measurement import Measurement
 from isems.storage import inbox
+from isems.storage.bulk import BulkInsert
 from isems.storage.configurations import (
     Placed,
     is_placeholder,
@@ -27,7 +28,6 @@ DENSE_SECONDS = 300
 #: PostgreSQL takes rows as one array a column.
 _ARRAY_TYPES = {"BIGINT": "bigint[]", "INTEGER": "integer[]", "BOOLEAN": "boolean[]", "TEXT": "text[]"}
 
-SQLITE_INSERT = f"INSERT INTO {{}} ({LIST}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
 POSTGRES_INSERT = "INSERT INTO {{}} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING".format(
     LIST, ", ".join(f"%s::{_ARRAY_TYPES[str(column.type).split('(')[0]]}" for column in table.columns)
 )
@@ -149,10 +149,14 @@ def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
     return encode_exactly(node_id, place.configuration_id, measurement, place.exact)
 
 
+_BULK = BulkInsert(table.name, COLUMNS)
+
+
 def insert_rows(connection: Connection, rows: list[Row], into: str = table.name) -> int:
     """Insert what is not there yet; gives how many rows that were."""
     if database_of(connection).is_sqlite:
-        return raw_sqlite(connection).executemany(SQLITE_INSERT.format(into), rows).rowcount
+        bulk = _BULK if into == table.name else BulkInsert(into, COLUMNS)
+        return bulk.execute(raw_sqlite(connection), rows)
     columns = tuple(list(column) for column in zip(*rows, strict=True))
     return connection.exec_driver_sql(POSTGRES_INSERT.format(into), columns).rowcount
 
