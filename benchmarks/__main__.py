@@ -10,6 +10,7 @@ from os import cpu_count, getloadavg
 
 from benchmarks import polling, receiving, service, storing
 from benchmarks.outcome import Benchmark, Size, run, table
+from isems.cli import prepare_process
 
 USUAL = [*storing.BENCHMARKS, *service.BENCHMARKS, *receiving.BENCHMARKS, *polling.BENCHMARKS]
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = choose(asked.names, is_full=asked.full)
     except ValueError as error:
         parser.error(str(error))
+    prepare_process()  # as the commands do
     here = machine()
     outcomes = run(chosen, Size(), max(1, asked.rounds))
     if asked.json:

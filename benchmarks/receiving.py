@@ -55,9 +55,10 @@ def _receive(config: Config, database: Database, is_done: Callable[[], bool]) ->
     thread = threading.Thread(target=Subscriber(config, database).run, args=(stop,))
     thread.start()
     deadline = time.monotonic() + 120
-    time.sleep(0.2)
-    while not is_done() and time.monotonic() < deadline and thread.is_alive():
-        time.sleep(0.02)
+    while True:
+        time.sleep(0.1)  # looking costs, too
+        if is_done() or time.monotonic() > deadline or not thread.is_alive():
+            break
     stop.set()
     thread.join()
 
@@ -74,6 +75,5 @@ BENCHMARKS = [
         "k/s",
         "",
         start,
-        at_least=5,
     )
 ]
