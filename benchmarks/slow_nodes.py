@@ -9,32 +9,44 @@ from ipaddress import IPv4Address
 from benchmarks.samples import line
 
 OK = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{}"
-MISSING = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+MISSING = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 STARTED = int(time.time()) - 3600
 
 
+class SlowNode(asyncio.Protocol):
+    """One request; as little work as can be, because it shares the machine with what is measured."""
+
+    def __init__(self, polls: Counter[str], seconds: float) -> None:
+        self.polls = polls
+        self.seconds = seconds
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if b"ffopenmppt.log " not in data:
+            self.answer(MISSING)
+            return
+        host = self.transport.get_extra_info("sockname")[0]
+        self.polls[host] += 1
+        log = "".join(line(host, minute, STARTED) + "\n" for minute in range(5 + self.polls[host]))
+        answer = OK.format(len(log), log).encode()
+        # What they are asked first is answered at once.
+        asyncio.get_running_loop().call_later(self.seconds if self.polls[host] > 1 else 0, self.answer, answer)
+
+    def answer(self, data: bytes) -> None:
+        self.transport.write(data)
+        self.transport.close()
+
+
 async def main(first: str, count: int, seconds: float) -> None:
-    polls: Counter[str] = Counter()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await reader.readuntil(b"\r\n\r\n")
-        host = writer.get_extra_info("sockname")[0]
-        if b"ffopenmppt.log " in request:
-            polls[host] += 1
-            if polls[host] > 1:
-                await asyncio.sleep(seconds)
-            log = "".join(line(host, minute, STARTED) + "\n" for minute in range(5 + polls[host]))
-            writer.write(OK.format(len(log), log).encode())
-        else:
-            writer.write(MISSING.encode())
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, first, 0, backlog=1024)
+    loop, polls = asyncio.get_running_loop(), Counter[str]()
+    server = await loop.create_server(lambda: SlowNode(polls, seconds), first, 0, backlog=1024)
     port = server.sockets[0].getsockname()[1]
     others = [str(IPv4Address(first) + number) for number in range(1, count)]
     if others:
-        await asyncio.start_server(answer, others, port, backlog=64)
+        await loop.create_server(lambda: SlowNode(polls, seconds), others, port, backlog=64)
     print(port, flush=True)
     await server.serve_forever()
 
