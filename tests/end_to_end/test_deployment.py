@@ -1,4 +1,4 @@
-"""The predecessor's deployment, step by step: Debian's Python and uwsgi, cron from another folder, one SQLite file."""
+"""The predecessor's deployment, step by step: Debian's Python and uwsgi, cron and systemd from other folders, one SQLite file."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
@@ -20,10 +20,12 @@ from typing import NamedTuple
 
 import pytest
 
+from isems.storage.database import Database
 from tests.api.asking import ask
 from tests.api.stored import line
 from tests.predecessor import history, make_database
-from tests.services import NGINX, UWSGI, free_port, require_service, run_nginx
+from tests.published import messages, records_of, stored, wait_until
+from tests.services import NGINX, UWSGI, Broker, free_port, publish, require_service, run_mosquitto, run_nginx
 
 ROOT = Path(__file__).parents[2]
 DEBIANS_PYTHON = Path("/usr/bin/python3")
@@ -54,6 +56,11 @@ class Deployment(NamedTuple):
             "DATABASE_URL": self.database,
             "HOME": str(self.elsewhere),
         }
+
+    @property
+    def from_elsewhere(self) -> dict[str, str]:
+        """What cron and systemd tell `flask`, which they start in another folder."""
+        return {"FLASK_APP": str(self.checkout / "app.py")}
 
     def run(self, *command: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         environment = self.environment | more
@@ -114,23 +121,43 @@ def uwsgi(deployment: Deployment, wsgi_file: str = "app.py", **more: str) -> Ite
         server = subprocess.Popen(command, cwd=deployment.checkout, env=environment, stdout=log, stderr=log)
     try:
         base = f"http://127.0.0.1:{port}"
-        _await(base + "/healthz", server, output)
+        _await(lambda: is_served(base + "/healthz"), server, output)
         yield base
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=30)
 
 
-def _await(url: str, server: "subprocess.Popen[bytes]", output: Path) -> None:
+@contextmanager
+def subscriber(deployment: Deployment, broker: Broker) -> Iterator[Path]:
+    """`flask subscribe` as systemd runs it, to which an exit code of 0 after SIGTERM is no failure; gives its log."""
+    output = deployment.elsewhere / "subscriber.log"
+    environment = deployment.environment | deployment.from_elsewhere | {"MQTT_SERVER": broker.address}
+    with output.open("wb") as log:
+        command = ["flask", "subscribe"]
+        process = subprocess.Popen(command, cwd=deployment.elsewhere, env=environment, stdout=log, stderr=log)
+    try:
+        _await(lambda: "receiving by MQTT" in output.read_text(), process, output)
+        yield output
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=30)
+    assert code == 0, output.read_text()
+
+
+def _await(is_true: Callable[[], bool], process: "subprocess.Popen[bytes]", output: Path) -> None:
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            get(url)
-            return
-        except OSError:
-            assert server.poll() is None, output.read_text()
-            time.sleep(0.1)
-    raise AssertionError(output.read_text())
+    while not is_true():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.1)
+
+
+def is_served(url: str) -> bool:
+    with suppress(OSError):
+        get(url)
+        return True
+    return False
 
 
 def get(url: str) -> bytes:
@@ -166,10 +193,31 @@ def simulated_nodes(deployment: Deployment, port: int, count: int) -> Iterator[s
         child.stdout.close()
 
 
-def test_upgraded_served_by_four_processes_and_polled_by_cron_all_on_one_sqlite_file(deployment: Deployment) -> None:
-    """Defect 21: with "database is locked" the poll ended. Here cron polls from another folder while the web serves.
+@contextmanager
+def meanwhile(*works: Callable[[], None]) -> Iterator[None]:
+    """Do each of these again and again, in a thread of its own."""
+    stop = threading.Event()
 
-    Where root runs the tests, the web is another user who may only read, as on Debian.
+    def repeat(work: Callable[[], None]) -> None:
+        while not stop.is_set():
+            work()
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_upgraded_served_polled_and_subscribed_all_on_one_sqlite_file(deployment: Deployment, tmp_path: Path) -> None:
+    """Defect 21: with "database is locked" the poll ended, and the subscriber lost the message and ended.
+
+    Here cron polls and systemd's subscriber receives, both from another folder, while four processes serve. Where root
+    runs the tests, these are another user's who may only read, as on Debian.
     """
     nginx = require_service(NGINX)
     make_database(deployment.database, [one.row for one in islice(history(5000, [int(time.time()) - 21_600]), 3000)])
@@ -177,41 +225,60 @@ def test_upgraded_served_by_four_processes_and_polled_by_cron_all_on_one_sqlite_
     assert " 3000 rows moved, 0 rejected" in upgraded.stdout, upgraded.stderr
     failures: list[str] = []
     served: list[int] = []
-    stop = threading.Event()
+    sent: list[tuple[str, bytes]] = []
+    begins = int(time.time()) - 7 * 86_400
 
-    def read(base: str) -> None:
-        while not stop.is_set():
+    with ExitStack() as running:
+        direct = running.enter_context(uwsgi(deployment))
+        base = (
+            f"http://127.0.0.1:{running.enter_context(run_nginx(nginx, deployment.elsewhere, deployment.socket))}/api"
+        )
+        addresses = running.enter_context(simulated_nodes(deployment, 8291, 12))
+        broker = running.enter_context(run_mosquitto(tmp_path))
+        subscribed = running.enter_context(ExitStack())
+        received = subscribed.enter_context(subscriber(deployment, broker))
+
+        def read_latest() -> None:
             try:
-                body = json.loads(get(base + "/measurements/latest"))
-                served.append(len(body["measurements"]))
+                served.append(len(json.loads(get(base + "/measurements/latest"))["measurements"]))
             except (OSError, ValueError) as error:
                 failures.append(repr(error))
 
-    with (
-        uwsgi(deployment) as direct,
-        run_nginx(nginx, deployment.elsewhere, deployment.socket) as port,
-        simulated_nodes(deployment, 8291, 12) as addresses,
-    ):
-        base = f"http://127.0.0.1:{port}/api"
-        readers = [threading.Thread(target=read, args=(base,)) for _ in range(2 * PROCESSES)]
-        for reader in readers:
-            reader.start()
-        try:
-            cron = {"FLASK_APP": str(deployment.checkout / "app.py"), "ISEMS_ROUTER_IPS": addresses}
+        def publish_a_minute_of_five_boards() -> None:
+            minute = messages(begins + 12 * len(sent), 5)
+            publish(broker.port, minute)
+            sent.extend(minute)
+            time.sleep(0.05)
+
+        read_latest()
+        with meanwhile(publish_a_minute_of_five_boards, *[read_latest] * 2 * PROCESSES):
+            cron = deployment.from_elsewhere | {"ISEMS_ROUTER_IPS": addresses}
             polls = [deployment.run("flask", "update-data", cwd=deployment.elsewhere, **cron) for _ in range(3)]
-        finally:
-            stop.set()
-            for reader in readers:
-                reader.join()
+        database = Database(deployment.database)
+        running.callback(database.close)
+        published = records_of(sent)
+        boards = {name for name, _ in published}
+
+        def stored_of_boards(table: str) -> list[tuple[str, int]]:
+            return sorted(one for one in stored(database, table) if one[0] in boards)
+
+        wait_until(lambda: len(stored_of_boards("every_measurement")) >= len(published))
+        subscribed.close()
+        assert stored_of_boards("measurement") == sorted(published)
+        assert stored(database, "inbox") == []
+        everything = stored(database)
+        assert len(everything) == len(set(everything))
+
         said = "".join(poll.stdout + poll.stderr for poll in polls)
         assert ([poll.returncode for poll in polls], failures) == ([0, 0, 0], []), said
         log = (deployment.elsewhere / "uwsgi.log").read_text()
-        assert "locked" not in said + log
+        assert "locked" not in said + log + received.read_text()
         assert len(set(re.findall(r"^\[pid: (\d+)\|.*GET /api/measurements/latest", log, re.MULTILINE))) == PROCESSES
-        # Six nodes of the predecessor; then, while the poll stored them, those of the demo, of which some may be dark.
+        # Six nodes of the predecessor; then, while they were stored, five boards and the demo's, of which some may be dark.
         assert served[0] == 6
-        assert max(served) >= 16
+        assert max(served) >= 21
         answered = json.loads(get(base + "/measurements/latest"))["measurements"]
+        assert boards < {one["nodeId"] for one in answered}
         # The usual nginx strips /api, another may not.
         assert json.loads(get(direct + "/api/measurements/latest"))["measurements"] == answered
         assert json.loads(get(direct + "/measurements/latest"))["measurements"] == answered

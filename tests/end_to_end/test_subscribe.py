@@ -8,17 +8,17 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from isems.storage.database import Database
 from isems.storage.rejected import select_rejected
 from isems.storage.states import read_state
 from isems.subscriber import CLIENT_ID
+from tests.published import line, messages, records_of, start_of, stored, wait_until
 from tests.services import Broker, publish, run_mosquitto
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -50,9 +50,9 @@ def running(url: str, broker: Broker, *command: str, **more: str) -> Iterator["s
 def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
     assert process.stderr is not None
     said = []
-    for line in process.stderr:
-        said.append(line)
-        if words in line:
+    for heard in process.stderr:
+        said.append(heard)
+        if words in heard:
             return
     raise AssertionError("".join(said))
 
@@ -60,42 +60,6 @@ def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
 def end(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(SECONDS) == 0
-
-
-def line(node: str, at: int) -> str:
-    return f"{node};1;{at};ESP_2.0;3600;0;0;0;12.5;87;100;10.8;11.9;14.526;12;30;52.47388;13.39051;500"
-
-
-def messages(start: int, count: int, nodes: int = 5) -> list[tuple[str, bytes]]:
-    """As boards publish: five records each, one of them shared with the message before."""
-    made = []
-    for number in range(count):
-        node, turn = f"Balkon {number % nodes}", number // nodes
-        lines = [line(node, start + 15 * (4 * turn + record)) for record in range(5)]
-        made.append((f"/isems/{node}/csvlog", "\n".join(lines).encode()))
-    return made
-
-
-def records_of(sent: Sequence[tuple[str, bytes]]) -> set[tuple[str, int]]:
-    lines = [one.split(";") for _, data in sent for one in data.decode().split("\n")]
-    return {(fields[0], int(fields[2])) for fields in lines}
-
-
-def stored(database: Database, table: str = "every_measurement") -> list[tuple[str, int]]:
-    with database.read() as connection:
-        statement = f"SELECT n.name, m.measured_at FROM {table} m JOIN node n ON n.id = m.node_id"
-        return [(row[0], row[1]) for row in connection.execute(text(statement))]
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def start_of(count: int) -> int:
-    return int(time.time()) - 3600 - 15 * count
 
 
 def test_what_is_published_is_stored_and_in_the_table_at_the_end(database_url: str, broker: Broker) -> None:
