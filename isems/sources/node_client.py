@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 import ssl
+from functools import lru_cache
 
 import msgspec
 
@@ -49,6 +50,7 @@ class NodeAddress(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
 
 
+@lru_cache(maxsize=10_000)
 def parse_node_url(text: str) -> NodeAddress:
     """Read `host`, `host:port`, `[v6]`, `[v6]:port` or an http(s) URL; raises ConfigError for anything else."""
     text = text.strip()
@@ -117,6 +119,7 @@ def _joined(lines: list[str]) -> bytes:
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("ascii")
 
 
+@lru_cache(maxsize=10_000)
 def _host_header(address: NodeAddress, peer_ip: str) -> str:
     is_sendable = len(address.host) <= 64 and not _TRIGGERS.search(address.host)
     # The zone of a link-local address (%eth0) means nothing to the node.
