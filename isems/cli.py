@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -153,7 +154,9 @@ def subscribe() -> None:
             signal.signal(number, lambda *_: stop.set())
         with _opened(config.database_url, has_inbox=True, is_durable=True) as database:
             database.make_ready()
-            Subscriber(config, database).run(stop)
+            # Not here: a signal must find this thread where it waits for nothing that the handler touches.
+            with ThreadPoolExecutor(1, thread_name_prefix="isems-mqtt") as thread:
+                thread.submit(Subscriber(config, database).run, stop).result()
         log.info("stopped")
 
 

@@ -76,12 +76,17 @@ class Collector:
         self.database = database
         self._slots = asyncio.Semaphore(config.poll_concurrency)
         #: When many long answers wait for the writer, no further node is asked.
-        self._big_slots = asyncio.Semaphore(max(4, config.poll_concurrency // 4))
+        big_slots = max(4, config.poll_concurrency // 4)
+        self._big_slots = asyncio.Semaphore(big_slots)
         self._has_told_of_waiting = False
         self._targets: dict[str, PollTarget] = {}
         self._loading = asyncio.Lock()
         self._writer: GroupWriter[_Answer, IngestResult] = GroupWriter(
-            self._write, lambda: settle_database(database), interval_seconds=commit_seconds, limit=GROUP_BYTES
+            self._write,
+            lambda: settle_database(database),
+            interval_seconds=commit_seconds,
+            # When all big slots are taken a group is due: nobody must wait for the interval to get one.
+            limit=min(GROUP_BYTES, big_slots * BIG_BYTES),
         )
 
     async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:

@@ -205,7 +205,7 @@ def _store_plain(
     results = []
     start = 0
     for arrival in arrivals:
-        part = _part_of(inserted, start, len(arrival.parsed.measurements))
+        part = _part_of(inserted, start, arrival)
         start += len(arrival.parsed.measurements)
         _note_deliveries(connection, part, arrival, memories)
         rejected = [*arrival.parsed.rejected, *_not_inserted(arrival.parsed.measurements, arrival.parsed.raws, part)]
@@ -213,8 +213,10 @@ def _store_plain(
     return results
 
 
-def _part_of(inserted: Inserted, start: int, count: int) -> Inserted:
-    """Give what became of `count` records of a batch, with indices that begin with theirs."""
+def _part_of(inserted: Inserted, start: int, arrival: _Grouped) -> Inserted:
+    """Give what became of an arrival's records in a batch, with indices that begin with theirs."""
+    measurements = arrival.parsed.measurements
+    count = len(measurements)
 
     def own(indices: list[int]) -> list[int]:
         first, end = bisect_left(indices, start), bisect_left(indices, start + count)
@@ -226,10 +228,11 @@ def _part_of(inserted: Inserted, start: int, count: int) -> Inserted:
         conflicts=own(inserted.conflicts),
         beyond_limit=own(inserted.beyond_limit),
         node_ids=inserted.node_ids,
-        told_more=inserted.told_more,
     )
-    refused = len(part.conflicts) + len(part.beyond_limit)
-    part.stored = count - part.duplicate - part.completed - refused
+    others = {*part.duplicates, *part.completions, *part.conflicts, *part.beyond_limit}
+    part.stored = count - len(others)
+    told = arrival.by_node if not others else {m.node for i, m in enumerate(measurements) if i not in others}
+    part.told_more = {part.node_ids[name] for name in told}
     return part
 
 

@@ -337,6 +337,29 @@ def payload_of(log: bytes) -> Payload:
     return Payload(data=log, source=Source.IMPORT, address="file", received_at=now, is_live=False)
 
 
+def test_long_answers_that_wait_to_be_written_together_hold_up_no_other(database: Database) -> None:
+    """Few long answers are held in memory at once; when all places are taken, they are written before their time."""
+
+    async def talk() -> None:
+        async with AsyncExitStack() as stack:
+            logs = [{LOG_PATH: log_of(f"Dach {number}", 250)} for number in range(8)]
+            running = [await stack.enter_async_context(node_server(router(log))) for log in logs]
+            config = config_of(*(node.address.text for node in running), poll_concurrency=4)
+            work = asyncio.ensure_future(Collector(config, database, commit_seconds=300).run())
+            deadline = time.monotonic() + 10
+            while count_stored(database) < 6 * 250 and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+            assert count_stored(database) >= 6 * 250  # the last may wait for company, there are places for four
+            await stop(work)
+
+    go(talk())
+
+
+def count_stored(database: Database) -> int:
+    with database.read() as connection:
+        return count_measurements(connection)
+
+
 # Trouble on our side
 
 

@@ -697,6 +697,16 @@ def test_several_payloads_are_stored_together_each_with_its_own_counts(database:
     assert (first.stored, second.stored + second.duplicate, third.stored, third.rejected) == (3, 5, 0, 1)
 
 
+def test_a_live_duplicate_beside_news_that_waited_is_no_delivery(sqlite: Database) -> None:
+    first = push(sqlite, csv_line("a", NOON), NOON)
+    assert first.stored == 1
+    waited = payload(csv_line("a", NOON - 60), received_at=NOON + 7200, is_live=False)
+    live = payload(csv_line("a", NOON), received_at=NOON + 7200)
+    results = ingest_all(sqlite, [live, waited], moment(NOON + 7200))
+    assert [counts(one)[:2] for one in results if isinstance(one, IngestResult)] == [(0, 1), (1, 0)]
+    assert delivered_at(sqlite, "a") == NOON
+
+
 def test_a_payload_that_fails_harms_no_other(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(payload: Payload) -> Arrival:
         if payload.data == b"bad":

@@ -122,9 +122,9 @@ class MqttSource:
             trouble = connection.run(stop)
             if trouble is None:
                 return
-            if not connection.was_answered:
+            if connection.is_of_no_use:
                 self._is_old_protocol = not self._is_old_protocol and connection.is_too_new
-            pause = FIRST_PAUSE if connection.was_accepted else min(2 * pause, LAST_PAUSE)
+            pause = FIRST_PAUSE if connection.was_of_use else min(2 * pause, LAST_PAUSE)
             self.tell(logging.WARNING, trouble)
             stop.wait(pause * random.uniform(0.5, 1))
 
@@ -145,6 +145,8 @@ class _Connection:
         self.source = source
         self.is_new_protocol = protocol is _NEW
         self.was_answered = self.was_accepted = False
+        #: Whether anything was acknowledged, or it lasted a while: then a next one may follow soon.
+        self.was_of_use = False
         self._trouble: str | None = None
         self._backlog = _Backlog()
         self.client = Client(
@@ -158,11 +160,18 @@ class _Connection:
         self.client.on_subscribe = self._on_subscribe
         self.client.on_message = self._on_message
         self.client.on_disconnect = self._on_disconnect
+        # With it, an acknowledgement by another thread is only queued: one thread alone must speak TLS.
+        self.client.on_socket_register_write = lambda *_: None
         self.client.connect_timeout = ANSWER_SECONDS
         if source.broker.user is not None:
             self.client.username_pw_set(source.broker.user, source.broker.password)
         if source.broker.is_tls:
             self.client.tls_set_context(ssl.create_default_context())
+
+    @property
+    def is_of_no_use(self) -> bool:
+        """Whether the broker would not even speak with us."""
+        return self._trouble == HUNG_UP or not self.was_answered
 
     @property
     def is_too_new(self) -> bool:
@@ -181,6 +190,7 @@ class _Connection:
                 self._trouble = LOST if self.was_accepted else HUNG_UP
             if not self.was_answered and time.monotonic() - began > ANSWER_SECONDS:
                 self._trouble = "the broker does not answer as one does: is it MQTT on this port?"
+        self.was_of_use |= self.was_accepted and time.monotonic() - began > LAST_PAUSE
         self._end()
         return self._trouble
 
@@ -237,15 +247,19 @@ class _Connection:
 
     def _payload_of(self, message: MQTTMessage) -> Payload:
         now = int(time.time())
-        found = read_topic(message.topic, self.source.prefixes)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # the standard forbids it, some brokers let it pass
+            topic = "(no UTF-8)"
+        found = read_topic(topic, self.source.prefixes)
         return Payload(
             data=bytes(message.payload),
             source=Source.MQTT,
-            address=message.topic,
+            address=topic,
             received_at=now,
             format_hint=found and found.format,
             node_hint=found and found.node,
-            is_live=not message.retain and not self._backlog.holds(message.topic, now),
+            is_live=not message.retain and not self._backlog.holds(topic, now),
             problem=None if found else "the topic is no node's",
         )
 
@@ -256,6 +270,7 @@ class _Connection:
             # The broker sends it once more to the next connection.
             self._trouble = f"what came could not be stored, the broker keeps it: {error}"
         else:
+            self.was_of_use = True
             self.client.ack(message.mid, message.qos)
 
 

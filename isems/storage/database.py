@@ -1,5 +1,6 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and the age of its schema."""
 
+import logging
 import os
 import sqlite3
 import stat
@@ -17,6 +18,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -197,7 +200,10 @@ class Database:
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
-                self.execute_alone("PRAGMA journal_mode = WAL")
+                with self._transaction("") as connection:
+                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+                if mode != "wal":
+                    log.warning("%s lies where no write-ahead log can be: readers and writers will wait", self.place)
                 return
             except StorageError as error:
                 if "locked" not in str(error) or time.monotonic() >= deadline:
@@ -369,9 +375,10 @@ def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
     if path and path != ":memory:" and not Path(path).parent.is_dir():
         raise StorageError(f"the folder of the database {path} does not exist")
     # The last used connection is the next used: so a writer meets its own memory again.
-    # Every transaction is ended where it was begun, so a returned connection needs no further rollback.
+    # Every transaction is ended where it was begun; `_end_transaction` looks after one that could not be.
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, pool_reset_on_return=None)
     event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
+    event.listen(engine, "checkin", _end_transaction)
     return engine
 
 
@@ -395,6 +402,12 @@ def _leave_journals(path: Path) -> None:
 def _connect_sqlite(url: URL) -> sqlite3.Connection:
     """Open the file for any thread, one at a time."""
     return sqlite3.connect(url.database or "", timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+
+
+def _end_transaction(connection: sqlite3.Connection | None, _record: object) -> None:
+    """A COMMIT that had to wait too long leaves its transaction open: whoever got the connection next would fail."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable: bool) -> None:

@@ -47,6 +47,8 @@ class GroupWriter(Generic[S, T]):
         self._limit = limit
         self._rest_seconds = rest_seconds
         self._waiting: deque[_Item[S, T]] = deque()
+        #: The group in hand.
+        self._writing: list[_Item[S, T]] = []
         self._weight = 0
         self._came_first = self._came_last = time.monotonic()
         # What an earlier process left may be waiting to be put in its place.
@@ -75,7 +77,7 @@ class GroupWriter(Generic[S, T]):
     def flush(self) -> None:
         """Write what waits now, and return when it is written."""
         with self._changed:
-            waiting = [one.done for one in self._waiting]
+            waiting = [one.done for one in (*self._writing, *self._waiting)]
             self._came_first = -math.inf
             self._changed.notify()
         wait(waiting)
@@ -125,6 +127,7 @@ class GroupWriter(Generic[S, T]):
                 taken.append(self._waiting.popleft())
                 weight += taken[-1].weight
             self._weight -= weight
+            self._writing = taken
         return [one for one in taken if one.done.set_running_or_notify_cancel()]
 
     def _write_group(self, group: Sequence["_Item[S, T]"]) -> None:

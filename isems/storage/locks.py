@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from isems.errors import StorageError
 from isems.storage.database import Database
 
@@ -48,6 +50,8 @@ def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            raise StorageError(f"the lock {path} cannot be held: {error}") from error
         return True
 
     try:
@@ -60,6 +64,9 @@ def _file_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
 def _advisory_lock(database: Database, name: str) -> Iterator[Callable[[], bool]]:
     """A lock of a PostgreSQL connection, which lasts as long as that does."""
     number = int.from_bytes(blake2b(f"isems {name}".encode(), digest_size=7).digest())
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # no other may use it later: its end is the lock's
-        yield lambda: bool(connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (number,)).scalar())
+    try:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()  # no other may use it later: its end is the lock's
+            yield lambda: bool(connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (number,)).scalar())
+    except SQLAlchemyError as error:
+        raise StorageError(f"the database {database.place} cannot be used: {' '.join(str(error).split())}") from error

@@ -23,6 +23,8 @@ from isems.storage.nodes import identify_nodes, note_configuration, select_recon
 from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
 
+#: Under this name a writing connection remembers the configuration that is noted with each node.
+NOTED = "noted"
 #: A stored range is read as a whole when it spans no more than this for each new record, else key by key.
 DENSE_SECONDS = 300
 #: PostgreSQL takes rows as one array a column.
@@ -79,6 +81,7 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     inserted.stored = len(new)
     inserted.told_more = {node_id for node_id, _ in new}
     if inserted.completions:
+        memory_of(connection).pop(NOTED, None)
         note_configurations(connection, {row[0] for row in batch.rows})
     elif new and batch.telling:
         _note_changes(connection, batch.telling)
@@ -95,12 +98,15 @@ def _insert_new(connection: Connection, rows: list[Row]) -> None:
 
 def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
     """Note the configurations of nodes that tell another one than is noted; asks only for what it does not remember."""
-    noted: set[tuple[int, int]] = memory_of(connection).setdefault("noted", set())
-    if pairs <= noted:
+    noted: dict[int, int] = memory_of(connection).setdefault(NOTED, {})
+    if all(noted.get(node_id) == configuration_id for node_id, configuration_id in pairs):
         return
-    note_configurations(connection, select_reconfigured(connection, pairs))
-    noted.clear()
-    noted.update(pairs)
+    changed = set(select_reconfigured(connection, pairs))
+    note_configurations(connection, changed)
+    # Of a node that told another one its newest record decided, which may be neither of these.
+    noted.update(pair for pair in pairs if pair[0] not in changed)
+    for node_id in changed:
+        noted.pop(node_id, None)
 
 
 _key_of = itemgetter(0, 1)

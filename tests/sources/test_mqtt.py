@@ -158,11 +158,18 @@ def test_a_broker_that_is_not_there_is_told_once(caplog: pytest.LogCaptureFixtur
 CONNACK, SUBACK = b"\x20\x02\x00\x00", b"\x90\x04\x00\x01\x01\x01"
 
 
+#: What brokers without MQTT 5 do when it is spoken: refuse the level, as the standard says, or just hang up.
+UNACCEPTABLE = b"\x20\x02\x00\x01"
+
+
 @pytest.mark.usefixtures("_no_pauses")
-def test_a_broker_without_mqtt_5_is_spoken_to_as_it_can(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("refusal", [None, UNACCEPTABLE])
+def test_a_broker_without_mqtt_5_is_spoken_to_as_it_can(
+    refusal: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
     def answer(packet: bytes) -> bytes | None:
         if packet[0] == 0x10:
-            return CONNACK if packet[8] == 4 else None  # the level of the protocol
+            return CONNACK if packet[8] == 4 else refusal  # the level of the protocol
         return SUBACK if packet[0] == 0x82 else b""
 
     with caplog.at_level(logging.INFO), fake_broker(answer) as (port, _), receiving(port, keep([])):
@@ -181,6 +188,21 @@ def test_a_wrong_login_is_told_once_and_without_it(tmp_path: Path, caplog: pytes
     assert len(said) == 1
     assert "check user and password" in said[0]
     assert "wrong" not in caplog.text
+
+
+def test_a_topic_that_is_no_utf_8_is_handed_on_as_a_problem_and_acknowledged() -> None:
+    """The standard forbids it, but a broker that lets it pass must not stop everything."""
+    message = b"\x32\x0a\x00\x04/\xff\xfe/\x00\x07\x00hi"
+    received: list[Payload] = []
+
+    def answer(packet: bytes) -> bytes | None:
+        if packet[0] == 0x10:
+            return b"\x20\x03\x00\x00\x00"
+        return b"\x90\x05" + packet[2:4] + b"\x00\x01\x01" + message if packet[0] == 0x82 else b""
+
+    with fake_broker(answer) as (port, packets), receiving(port, keep(received)):
+        wait_for(lambda: any(packet.startswith(b"\x40\x02\x00\x07") for packet in packets))
+    assert [(payload.address, payload.problem) for payload in received] == [("(no UTF-8)", "the topic is no node's")]
 
 
 def test_what_was_not_stored_comes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,3 +196,12 @@ def test_the_configuration_does_not_depend_on_the_order_of_arrival(database: Dat
     ]
     chance = random.Random(2)
     assert_order_does_not_matter(database, [chance.sample(records, 4) for _ in range(12)])
+
+
+def test_a_configuration_that_comes_late_is_not_taken_for_the_noted_one(database: Database) -> None:
+    old, new = configuration(latitude=1.0), configuration(latitude=2.0)
+    store(database, measurement(at=NOON, configuration=new))
+    store(database, measurement(at=NOON - 60, configuration=old))
+    assert noted(database) == new
+    store(database, measurement(at=NOON + 60, configuration=old))
+    assert noted(database) == old

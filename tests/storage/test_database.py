@@ -323,6 +323,22 @@ def test_a_file_locked_by_another_process_is_waited_for(sqlite_url: str) -> None
     database.close()
 
 
+def test_a_commit_that_waited_too_long_leaves_nothing_behind(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there can be no write-ahead log, a reader may hold up a commit; the next transaction must be a new one."""
+    monkeypatch.setattr("isems.storage.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(Database, "switch_to_wal", lambda database: None)
+    database = Database(sqlite_url)
+    database.make_ready()
+    with closing(sqlite3.connect(path_of(sqlite_url), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM node").fetchall()
+        with pytest.raises(StorageError, match="locked"), database.write() as connection:
+            insert_measurements(connection, minutes(5), NOON)
+    with database.write() as connection:
+        assert insert_measurements(connection, minutes(5), NOON).stored == 5
+    database.close()
+
+
 def test_two_transactions_with_the_same_nodes_in_opposite_order_do_not_stop_each_other(database: Database) -> None:
     database.make_ready()
     names = [f"n{i}" for i in range(30)]

@@ -86,6 +86,24 @@ def test_what_waits_can_be_written_now() -> None:
         assert log.groups == [["a"]]
 
 
+def test_to_write_now_means_to_wait_for_the_group_in_hand_too() -> None:
+    log, go_on = Log(), threading.Event()
+    begin = log.write
+
+    def write_slowly(items: Sequence[str]) -> list[str | Exception]:
+        results = begin(items)
+        go_on.wait(10)
+        return results
+
+    log.write = write_slowly  # type: ignore[method-assign]
+    with writer(log) as made:
+        future = made.put("a")
+        log.wait_for(1)
+        threading.Timer(0.1, go_on.set).start()
+        made.flush()
+        assert future.done()
+
+
 def test_a_smaller_limit_counts_at_once() -> None:
     with writer(Log(), interval=FOR_EVER, limit=10) as made:
         future = made.put("a", 4)
