@@ -205,7 +205,9 @@ def test_a_topic_that_is_no_utf_8_is_handed_on_as_a_problem_and_acknowledged() -
     assert [(payload.address, payload.problem) for payload in received] == [("(no UTF-8)", "the topic is no node's")]
 
 
-def test_what_was_not_stored_comes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_stored_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A database that refuses must not cost a message."""
     monkeypatch.setattr(mqtt, "FIRST_PAUSE", 0.05)
     seen: list[bytes] = []
@@ -219,7 +221,8 @@ def test_what_was_not_stored_comes_again(tmp_path: Path, monkeypatch: pytest.Mon
             done.set_result(None)
         return done
 
-    with run_mosquitto(tmp_path) as broker, receiving(broker.port, refuse_first):
+    with caplog.at_level(logging.INFO), run_mosquitto(tmp_path) as broker, receiving(broker.port, refuse_first):
+        wait_for(lambda: "receiving by MQTT" in caplog.text)  # before that the broker keeps nothing for us
         publish(broker.port, [("/isems/Dach/csvlog", b"one")])
         wait_for(lambda: len(seen) >= 2)
         publish(broker.port, [("/isems/Dach/csvlog", b"two")])
