@@ -12,7 +12,7 @@ from math import ceil
 
 from benchmarks.outcome import Benchmark, Round, Size
 from benchmarks.samples import database
-from isems.collector import Collector
+from isems.collector import WAVE_SECONDS, Collector
 from isems.config import Config
 from isems.storage.database import Database
 
@@ -57,7 +57,7 @@ def start(size: Size) -> Iterator[Callable[[], Round]]:
 
 def _poll(config: Config, opened: Database) -> None:
     async def poll() -> None:
-        collector = Collector(config, opened)
+        collector = Collector(config, opened, commit_seconds=WAVE_SECONDS)  # as `flask update-data` does
         try:
             reports = await collector.poll_once(lambda report: None)
         finally:

@@ -23,7 +23,7 @@ from isems import __version__
 from isems.api.app import create_app
 from isems.api.context import DEMO
 from isems.api.sentry import start_sentry
-from isems.collector import Collector, NodeReport, check_addresses, import_file
+from isems.collector import WAVE_SECONDS, Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
 from isems.demo import READY, demo_config, import_history, simulated_mesh
 from isems.domain.clock import Moment
@@ -184,7 +184,7 @@ def _opened(url: str, *, has_inbox: bool = False, is_durable: bool = False) -> I
 
 
 async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
-    collector = Collector(config, database)
+    collector = Collector(config, database, commit_seconds=WAVE_SECONDS)
     bar = click.progressbar(length=len(config.router_ips), label="Polling", file=sys.stderr, hidden=_is_quiet())
     try:
         with bar:

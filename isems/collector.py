@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import re
 import time
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 JUDGE_SECONDS = 60
 #: Answers that wait for the writer are written together once they have so many bytes: one long log.
 GROUP_BYTES = 500_000
+#: How long a single poll of many nodes lets answers wait for company: they come in waves, and storing one wave while
+#: the next is being asked holds that up. Nothing waits when no more is to come.
+WAVE_SECONDS = 0.2
 #: An answer above this is held in memory by few polls at a time.
 BIG_BYTES = 16_384
 
@@ -80,6 +84,8 @@ class Collector:
         self._big_slots = asyncio.Semaphore(big_slots)
         self._has_told_of_waiting = False
         self._targets: dict[str, PollTarget] = {}
+        #: Answers that are still to come before there is nothing more to wait for.
+        self._to_come = math.inf
         self._loading = asyncio.Lock()
         self._writer: GroupWriter[_Answer, IngestResult] = GroupWriter(
             self._write,
@@ -125,6 +131,7 @@ class Collector:
     async def poll_once(self, tell: Callable[[NodeReport], None]) -> list[NodeReport]:
         """Poll every address once, many at a time; `tell` hears of each as it is done."""
         self._prepare_loop()
+        self._to_come = len(self.config.router_ips)
         reports = []
         tasks = [asyncio.ensure_future(self._poll_safely(address)) for address in self.config.router_ips]
         for task in asyncio.as_completed(tasks):
@@ -201,7 +208,11 @@ class Collector:
 
     async def _store(self, target: PollTarget, payload: Payload | None) -> IngestResult:
         weight = 0 if payload is None else len(payload.data)
-        result = await asyncio.wrap_future(self._writer.put(_Answer(target, payload), weight))
+        written = self._writer.put(_Answer(target, payload), weight)
+        self._to_come -= 1
+        if not self._to_come:
+            self._writer.hurry()
+        result = await asyncio.wrap_future(written)
         self._targets[target.address] = target
         return result
 

@@ -78,9 +78,14 @@ class GroupWriter(Generic[S, T]):
         """Write what waits now, and return when it is written."""
         with self._changed:
             waiting = [one.done for one in (*self._writing, *self._waiting)]
+        self.hurry()
+        wait(waiting)
+
+    def hurry(self) -> None:
+        """Let what waits be written now, because nothing more is to come."""
+        with self._changed:
             self._came_first = -math.inf
             self._changed.notify()
-        wait(waiting)
 
     def set_limit(self, limit: int) -> None:
         """Change the weight of a group."""

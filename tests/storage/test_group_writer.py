@@ -86,6 +86,13 @@ def test_what_waits_can_be_written_now() -> None:
         assert log.groups == [["a"]]
 
 
+def test_in_a_hurry_what_waits_is_written_without_being_waited_for() -> None:
+    with writer(Log(), interval=FOR_EVER) as made:
+        future = made.put("a")
+        made.hurry()
+        assert future.result(10) == "A"
+
+
 def test_to_write_now_means_to_wait_for_the_group_in_hand_too() -> None:
     log, go_on = Log(), threading.Event()
     begin = log.write
