@@ -27,6 +27,8 @@ POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+
 #: host, host:port, [v6]:port, and mqtt:// or mqtts:// with a login.
 BROKER = re.compile(r"(mqtts?://(.*@)?)?(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(:[0-9]{1,5})?/?")
 DSN = re.compile(r"https?://[^/@\s]+@[^/@:\s]+(:[0-9]{1,5})?(/[^/\s]+)*/[0-9]+")
+#: How the topics of both board programs begin as delivered: the newer one's with a slash that makes an empty first level.
+FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
 #: File variables are for secrets: a few lines.
 MAX_FILE_BYTES = 65_536
 
@@ -40,7 +42,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     router_ips: tuple[str, ...] = ()
     mqtt_server: str | None = None
     #: Beginnings of topics, before the node id.
-    mqtt_prefixes: tuple[str, ...] = ("/isems/", "isems/testdrive/foobar/", "isems/")
+    mqtt_prefixes: tuple[str, ...] = FACTORY_PREFIXES
     hide_inactive_after_days: float = 30
     sentry_dsn: str | None = None
     is_development: bool = False
