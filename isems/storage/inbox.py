@@ -2,7 +2,7 @@
 
 In `measurement` the newest row of each node is on a page of its own, so that fifty rows of fifty nodes change fifty
 pages of 4 kB. Here they follow each other on one or two. Sorted in, thousands at a time, the rows of a node share its
-pages again: an SD card is written a tenth as much (docs/performance.md).
+pages again: an SD card is written far less (docs/performance.md).
 
 A record is either here or in `measurement`; the view `every_measurement` has both. What is here is committed and as
 safe as anything else.
