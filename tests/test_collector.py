@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import Connection, text
 
 from isems import collector as collector_module
-from isems import ingest as ingest_module
 from isems.api import health
 from isems.api.app import create_app
 from isems.collector import Collector, NodeReport, check_addresses, import_file
@@ -24,6 +23,7 @@ from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Payload, Source
 from isems.errors import ConfigError, SourceError
 from isems.ingest import IngestResult, ingest
+from isems.ingest import storing as ingest_module
 from isems.sources.poller import LOG_PATH
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from sqlalchemy import select, text
 
-import isems.ingest
+import isems.ingest.storing
 from isems.domain.clock import Moment, Uptime
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload, Source
@@ -594,7 +594,7 @@ def test_rows_stored_as_sent_under_an_untrusted_clock_are_moved_when_it_is_right
 def test_when_no_more_can_wait_the_source_is_told_and_nothing_is_dropped(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isems.ingest, "insert_undecided", partial(insert_undecided, max_bytes=300))
+    monkeypatch.setattr(isems.ingest.storing, "insert_undecided", partial(insert_undecided, max_bytes=300))
     boards = [csv_line(f"Board {i}", 5, firmware=BOARD) for i in range(4)]
     for one in boards[:2]:
         push(database, one, STALE, untrusted(STALE, 100))
@@ -713,7 +713,7 @@ def test_a_payload_that_fails_harms_no_other(sqlite: Database, monkeypatch: pyte
             raise ZeroDivisionError("oops")
         return read_payload(payload)
 
-    monkeypatch.setattr(isems.ingest, "read_payload", read)
+    monkeypatch.setattr(isems.ingest.storing, "read_payload", read)
     good = log_payload(minutes(4))
     bad = log_payload([])
     bad = msgspec.structs.replace(bad, data=b"bad")

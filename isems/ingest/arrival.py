@@ -1,0 +1,86 @@
+"""A payload and what was read from it, before anything is judged."""
+
+from typing import NamedTuple
+
+from isems.domain.clock import Receipt
+from isems.domain.measurement import Measurement
+from isems.domain.payload import Payload
+from isems.domain.rejection import Reason, Rejected
+from isems.errors import FormatError
+from isems.formats import Parsed, parse_payload
+
+
+class Arrival(NamedTuple):
+    """A payload and what was read from it."""
+
+    payload: Payload
+    parsed: Parsed
+
+
+def read_payload(payload: Payload) -> Arrival:
+    """Parse; a payload in no known format becomes one rejected piece."""
+    if payload.problem is not None:
+        return Arrival(payload, Parsed([], [], [Rejected(payload.data, Reason.TOPIC, payload.problem)]))
+    try:
+        parsed = parse_payload(payload)
+    except FormatError as error:
+        piece = Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)
+        return Arrival(payload, Parsed([], [], [piece]))
+    return Arrival(payload, _without_foreign(parsed, payload.node_hint))
+
+
+def _without_foreign(parsed: Parsed, node: str | None) -> Parsed:
+    """Reject records of other nodes than the one that may use this way in: else any node could write into the history
+    of any other, whatever its broker allows it.
+    """
+    if node is None or all(measurement.node == node for measurement in parsed.measurements):
+        return parsed
+    own = Parsed([], [], list(parsed.rejected))
+    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
+        if measurement.node == node:
+            own.measurements.append(measurement)
+            own.raws.append(raw)
+        else:
+            detail = f"a record of {measurement.node!r} came where only {node!r} may speak"
+            own.rejected.append(Rejected(raw_of(raw), Reason.NODE_FOREIGN, detail, node))
+    return own
+
+
+class Sent(NamedTuple):
+    """What one node sent, in the order in which it came."""
+
+    measurements: list[Measurement]
+    raws: list[str]
+
+
+class Grouped(NamedTuple):
+    """An arrival, its records by node."""
+
+    payload: Payload
+    parsed: Parsed
+    by_node: dict[str, Sent]
+
+
+def group_by_node(parsed: Parsed) -> dict[str, Sent]:
+    names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
+    if len(names) == 1:
+        return dict.fromkeys(names, Sent(parsed.measurements, parsed.raws))
+    groups = {name: Sent([], []) for name in names}
+    for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
+        sent = groups[measurement.node]
+        sent.measurements.append(measurement)
+        sent.raws.append(raw)
+    return groups
+
+
+def receipt_of(payload: Payload, *, is_trusted: bool) -> Receipt:
+    return Receipt(
+        received_at=payload.received_at,
+        is_live=payload.is_live,
+        sender_time=payload.sender_time,
+        is_trusted=is_trusted,
+    )
+
+
+def raw_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
