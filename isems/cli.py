@@ -26,8 +26,9 @@ from isems.api.sentry import start_sentry
 from isems.collector import WAVE_SECONDS, Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
 from isems.demo import READY, demo_config, import_history, simulated_mesh
-from isems.domain.clock import Moment
+from isems.domain.clock import ClockState, Moment
 from isems.errors import ConfigError, IsemsError, SchemaOutdatedError
+from isems.fleet import Node, list_nodes
 from isems.ingest import IngestResult
 from isems.simulator import (
     Fault,
@@ -291,6 +292,58 @@ def _import_file(database: Database, path: Path, progress: Callable[[int], None]
 
 def _moment(config: Config) -> Moment:
     return read_moment(is_trusted_by_operator=config.is_clock_trusted)
+
+
+@commands.command("nodes")
+@click.option("--json", "is_json", is_flag=True, help="One JSON list, for a script.")
+def nodes(*, is_json: bool) -> None:
+    """List the nodes: their newest voltage and its age, their clocks, and ids that two devices share."""
+    config = _read_config()
+    moment = _moment(config)
+    with _opened(config.database_url) as database:
+        found = list_nodes(database, moment)
+    if is_json:
+        click.echo(msgspec.json.encode(found))
+    elif not found:
+        click.echo("No node is known yet.")
+    else:
+        _echo_table([NODE_COLUMNS, *(_row_of(node, moment.now) for node in found)])
+
+
+NODE_COLUMNS = ("node", "age", "battery", "clock", "conflicts", "addresses", "note")
+
+
+def _row_of(node: Node, now: int) -> tuple[str, ...]:
+    return (
+        printable(node.name),
+        "" if node.measured_at is None else age(now - int(node.measured_at.timestamp())),
+        "" if node.battery_volts is None else f"{node.battery_volts:.2f} V",
+        _describe_clock(node),
+        str(node.conflict_count or ""),
+        " ".join(map(printable, node.addresses)),
+        "two devices send under this id" if node.is_shared else "",
+    )
+
+
+def _describe_clock(node: Node) -> str:
+    if node.clock_state in (ClockState.BEHIND, ClockState.AHEAD):
+        return f"{node.clock_state} by {age(abs(node.clock_offset_seconds or 0))}"
+    return node.clock_state or ""
+
+
+def age(seconds: int) -> str:
+    """Give a duration as people say it, in its largest unit: 40 s, 12 min, 3 h, 25 d; a negative one is in the future."""
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{sign}{seconds // size} {unit}"
+    return f"{sign}{seconds} s"
+
+
+def _echo_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 # -- the database ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from isems.domain.clock import Moment
 from isems.domain.payload import Payload, Source
 from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
 from isems.errors import ConfigError, IsemsError, SourceError
-from isems.ingest import IngestResult, ingest, judge_undecided, store_payloads
+from isems.ingest import IngestResult, WaitingInput, ingest, store_payloads
 from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
@@ -28,8 +28,8 @@ from isems.sources.poller import Polled, poll_node
 from isems.storage.database import Database
 from isems.storage.group_writer import GroupWriter
 from isems.storage.inbox import settle_database
+from isems.storage.node_states import note_addresses
 from isems.storage.poll_targets import save_targets, select_targets
-from isems.storage.undecided import count_bytes
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Collector:
         #: When many long answers wait for the writer, no further node is asked.
         big_slots = max(4, config.poll_concurrency // 4)
         self._big_slots = asyncio.Semaphore(big_slots)
-        self._has_told_of_waiting = False
+        self._waiting = WaitingInput(database)
         self._targets: dict[str, PollTarget] = {}
         #: Answers that are still to come before there is nothing more to wait for.
         self._to_come = math.inf
@@ -138,7 +138,7 @@ class Collector:
             report, _ = await task
             tell(report)
             reports.append(report)
-        await asyncio.to_thread(self._judge_undecided)
+        await asyncio.to_thread(self._judge_waiting)
         return reports
 
     async def run(self) -> None:
@@ -182,10 +182,13 @@ class Collector:
             log.exception("%s: poll failed by a fault in this program", address)
             return NodeReport(address, IngestResult(), error=f"a fault in this program: {error!r}"), None
 
+    def _judge_waiting(self) -> None:
+        self._waiting.judge(self._moment())
+
     async def _keep_judging(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._judge_undecided)
+                await asyncio.to_thread(self._judge_waiting)
             except IsemsError as error:
                 log.warning("input that waits for the clock could not be judged: %s", error)
             except Exception:
@@ -222,28 +225,12 @@ class Collector:
     def _store_answers(self, connection: Connection, answers: Sequence[_Answer]) -> list[IngestResult]:
         """Store and remember in one transaction: what was not stored must be asked for again."""
         payloads = [payload for _, payload in answers if payload is not None]
-        results = iter(store_payloads(connection, payloads, self._moment()))
+        stored = iter(store_payloads(connection, payloads, self._moment()))
+        results = [IngestResult() if payload is None else next(stored) for _, payload in answers]
         save_targets(connection, [target for target, _ in answers])
-        return [IngestResult() if payload is None else next(results) for _, payload in answers]
-
-    def _judge_undecided(self) -> None:
-        with self.database.read() as connection:
-            if not count_bytes(connection):
-                return
-        result = judge_undecided(self.database, self._moment())
-        if result.records:
-            log.info(
-                "our clock is trusted now: of the input that waited, %d were stored, %d duplicate, %d rejected",
-                result.stored,
-                result.duplicate,
-                result.rejected,
-            )
-        elif not self._has_told_of_waiting:
-            log.warning(
-                "some input waits, because this machine's clock is not known to be right: "
-                "set it, or say ISEMS_CLOCK_TRUSTED=yes"
-            )
-        self._has_told_of_waiting = not result.records
+        answering = zip(answers, results, strict=True)
+        note_addresses(connection, {one.target.address: result.nodes[0] for one, result in answering if result.nodes})
+        return results
 
 
 def check_addresses(addresses: Sequence[str]) -> None:

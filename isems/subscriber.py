@@ -1,14 +1,16 @@
 """The running work by MQTT: one process for each database receives, stores in groups, and acknowledges."""
 
 import logging
+import math
 import secrets
 import threading
+import time
 from collections.abc import Sequence
 
 from isems.config import Config
 from isems.domain.payload import Payload
 from isems.errors import IsemsError
-from isems.ingest import IngestResult, ingest_all
+from isems.ingest import IngestResult, WaitingInput, ingest_all
 from isems.sources.mqtt import RECEIVE_MAXIMUM, MqttSource, parse_broker
 from isems.sources.own_clock import read_moment
 from isems.storage.database import Database
@@ -26,6 +28,8 @@ CLIENT_ID = "mqtt_client_id"
 WINDOW_SHARE = 4
 #: Between two attempts after trouble with the database.
 RETRY_SECONDS = 10
+#: How often input that waits is judged again, as long as messages come: they are what decides.
+JUDGE_SECONDS = 60
 
 
 class Subscriber:
@@ -35,6 +39,8 @@ class Subscriber:
         self.config = config
         self.database = database
         self.broker = parse_broker(config.mqtt_server or "")
+        self._waiting = WaitingInput(database)
+        self._judged_at = -math.inf
 
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop` is set; waits while another process does it for the same database."""
@@ -74,6 +80,9 @@ class Subscriber:
 
     def _write(self, payloads: Sequence[Payload]) -> list[IngestResult | Exception]:
         moment = read_moment(is_trusted_by_operator=self.config.is_clock_trusted)
+        if time.monotonic() - self._judged_at >= JUDGE_SECONDS:
+            self._judged_at = time.monotonic()
+            self._waiting.judge(moment)
         return ingest_all(self.database, payloads, moment)
 
     def _tell_waiting(self) -> None:

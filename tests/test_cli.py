@@ -1,6 +1,7 @@
 """The commands, called in this process: exit codes, one line for an error, quiet where nobody watches."""
 
 import gzip
+import json
 import os
 import pty
 import re
@@ -154,6 +155,25 @@ def test_progress_is_shown_on_a_terminal_only(log: Path, sqlite_url: str) -> Non
 
 
 # -- the database ---------------------------------------------------------------------------------
+
+
+def test_nodes_are_listed_for_people_and_for_scripts(isems, log: Path) -> None:  # type: ignore[no-untyped-def]
+    assert isems("nodes").out == "No node is known yet.\n"
+    isems("import", log)
+    head, *rows = isems("nodes").out.splitlines()
+    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "note"]
+    listed = json.loads(isems("nodes", "--json").out)
+    assert [row.split()[0] for row in rows] == [node["name"] for node in listed] != []
+    assert all(re.search(r" \d+ d  +\d+\.\d\d V", row) for row in rows)
+    assert listed[0]["measured_at"].endswith("Z")
+    assert listed[0]["is_shared"] is False
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(40, "40 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 d"), (-7, "-7 s")]
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: int, told: str) -> None:
+    assert cli.age(seconds) == told
 
 
 def test_an_empty_database_is_created_and_then_up_to_date(isems, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

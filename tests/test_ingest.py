@@ -1,6 +1,5 @@
 """One payload becomes stored rows: on real databases, with recorded logs and clocks that lie."""
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -430,16 +429,6 @@ def test_a_fraction_of_a_second_is_cut(database: Database) -> None:
     """Defect 9: 1768003200.5 ended the program; it is a time."""
     load(database, text_of([csv_line("a", "1768003200.5"), csv_line("a", f"{NOON}.0")]), 1_768_003_300)
     assert times(database, "a") == [NOON, 1768003200]
-
-
-def test_json_without_a_time_is_rejected_as_such(database: Database) -> None:
-    sample = next(record for record in read_records("esp32/Dachluke-floattime.mqtt.jsonl") if "data" in str(record))
-    data = str(sample["payload"])
-    if not data.startswith("{"):
-        data = json.dumps({"batteryVoltage": 12.5, "status": "500"})
-    pushed = Payload(data=data.encode(), source=Source.MQTT, address="t", received_at=NOON, node_hint="Dachluke")
-    assert counts(ingest(database, pushed, moment(NOON))) == (0, 0, 0, 1, 0)
-    assert [piece.reason for piece in rejections(database)] == [Reason.NO_TIME]
 
 
 class CountedList(list[Measurement]):

@@ -5,15 +5,23 @@ time that is not believed is told in `domain.repair`. Instants are epoch seconds
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
+from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Dialect, Measurement
 
 #: 2017-01-01: no node program is older, so an earlier time is an unset clock (docs/nodes.md, clocks).
 EARLIEST_BELIEVED = 1_483_228_800
 #: How far a clock may be off before it is called wrong (docs/nodes.md, clocks).
 TOLERANCE = 300
+#: A pushed message that is no older than this by its own clock has not waited anywhere: a board publishes its newest
+#: record within 20 s (docs/nodes.md, pushed samples).
+FRESH_SECONDS = 30
+#: A clock that went back is called stepping for so long.
+STEPPING_SECONDS = 86_400
 
 
 class Uptime(msgspec.Struct, frozen=True):
@@ -55,3 +63,73 @@ def agrees(measurements: Sequence[Measurement], receipt: Receipt) -> bool:
     newest = next((m.measured_at for m in reversed(measurements) if (m.measured_at or 0) > EARLIEST_BELIEVED), None)
     witness = receipt.sender_time if receipt.sender_time is not None else newest
     return witness is not None and witness > EARLIEST_BELIEVED and abs(witness - receipt.received_at) <= TOLERANCE
+
+
+def is_fresh(measurements: Sequence[Measurement], received_at: int) -> bool:
+    """Tell whether a node's own believed time shows that these records have not waited on their way."""
+    newest = max((m.measured_at or 0 for m in measurements), default=0)
+    return newest > EARLIEST_BELIEVED and abs(received_at - newest) <= FRESH_SECONDS
+
+
+class ClockState(StrEnum):
+    """A node's clock, for who looks after the node."""
+
+    GOOD = "good"
+    #: It shows the time since power-on, or of before 2017.
+    UNSET = "unset"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    #: It went back by itself in the last day, so the same second came twice.
+    STEPPING = "stepping"
+
+
+class ClockReading(NamedTuple):
+    """What a live delivery shows of its sender's clock."""
+
+    state: ClockState
+    #: What must be added to it.
+    offset_seconds: int
+    has_stepped: bool
+
+
+def read_clock(measurements: Sequence[Measurement], receipt: Receipt) -> ClockReading | None:
+    """Tell what the records of one node, in the order in which it gave them, show of its clock.
+
+    None where they show nothing: not live, our own clock not trusted, or a router that does not tell its time (its log
+    may stand still).
+    """
+    if not (receipt.is_live and receipt.is_trusted and measurements):
+        return None
+    last = measurements[-1]
+    shown = receipt.sender_time if last.configuration.dialect is Dialect.ROUTER else last.measured_at
+    if not shown:
+        return None
+    offset = receipt.received_at - shown
+    if shown <= EARLIEST_BELIEVED:
+        state = ClockState.UNSET
+    elif abs(offset) <= TOLERANCE:
+        state = ClockState.GOOD
+    else:
+        state = ClockState.BEHIND if offset > 0 else ClockState.AHEAD
+    return ClockReading(state, offset, _has_stepped_back(measurements))
+
+
+def _has_stepped_back(measurements: Sequence[Measurement]) -> bool:
+    times = [measurement.measured_at or 0 for measurement in measurements]
+    if times == sorted(times):  # nearly always
+        return False
+    return any(_is_step_back(before, after) for before, after in pairwise(measurements))
+
+
+def _is_step_back(before: Measurement, after: Measurement) -> bool:
+    """Tell a step from a reboot, which sets the shutdown counter anew or leaves the clock unset."""
+    if not EARLIEST_BELIEVED < (after.measured_at or 0) < (before.measured_at or 0):
+        return False
+    one, other = before.minutes_until_shutdown, after.minutes_until_shutdown
+    return one in SHUTDOWN_MARKS or other in SHUTDOWN_MARKS or (other or 0) <= (one or 0)
+
+
+def state_at(state: ClockState | None, stepped_at: int | None, now: int) -> ClockState | None:
+    """Give the state of a clock by its last reading and when it last went back."""
+    is_stepping = stepped_at is not None and now - stepped_at < STEPPING_SECONDS
+    return ClockState.STEPPING if is_stepping else state

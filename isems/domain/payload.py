@@ -35,5 +35,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     node_hint: str | None = None
     #: False for anything that may have waited on its way: retained, backlog, a file.
     is_live: bool = True
+    #: It may have waited in a broker's queue, behind what the node published before it and ahead of what came later.
+    is_queued: bool = False
+    #: The broker says that it sent it before.
+    is_redelivered: bool = False
     #: The sender's own clock at `received_at` (the `Date` header of a router's web server).
     sender_time: int | None = None

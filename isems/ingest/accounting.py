@@ -1,7 +1,6 @@
 """Every record is counted once, and what could not be stored is kept with its reason."""
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
@@ -50,17 +49,18 @@ def account(
     """Keep what was rejected, and count what became of every record."""
     insert_rejected(connection, arrival.payload.source, arrival.payload.address, rejected, moment.now)
     times = [measurement.measured_at or 0 for measurement in kept]
-    return IngestResult(
+    result = IngestResult(
         stored=inserted.stored,
         duplicate=inserted.duplicate,
         completed=inserted.completed,
-        rejected=len(rejected),
-        reasons=dict(Counter(piece.reason for piece in rejected)) if rejected else {},
         nodes=list(arrival.by_node),
         kept=len(kept),
         first_at=min(times, default=None),
         newest=kept[-1 - times[::-1].index(max(times))] if kept else None,
     )
+    if rejected:
+        result.count_rejected(rejected)
+    return result
 
 
 def refused_of(by_node: Mapping[str, Sent], judgements: Mapping[str, Judgement]) -> Iterable[Rejected]:

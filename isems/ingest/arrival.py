@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from isems.domain.clock import Receipt
+from isems.domain.clock import Receipt, is_fresh
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
@@ -54,14 +54,31 @@ class Sent(NamedTuple):
 
 
 class Grouped(NamedTuple):
-    """An arrival, its records by node."""
+    """An arrival, its records by node, and whether it came without a wait."""
 
     payload: Payload
     parsed: Parsed
     by_node: dict[str, Sent]
+    is_live: bool
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it is a sample that tells no time (`domain.sample`); such a payload holds nothing else."""
+        measurements = self.parsed.measurements
+        return len(measurements) == 1 and measurements[0].measured_at is None
 
 
-def group_by_node(parsed: Parsed) -> dict[str, Sent]:
+def group(arrival: Arrival) -> Grouped:
+    """Sort an arrival's records by node.
+
+    What a broker may have queued is live after all where the node's own time shows it.
+    """
+    payload, parsed = arrival
+    is_live = payload.is_live or (payload.is_queued and is_fresh(parsed.measurements, payload.received_at))
+    return Grouped(payload, parsed, _group_by_node(parsed), is_live)
+
+
+def _group_by_node(parsed: Parsed) -> dict[str, Sent]:
     names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
     if len(names) == 1:
         return dict.fromkeys(names, Sent(parsed.measurements, parsed.raws))
@@ -73,14 +90,16 @@ def group_by_node(parsed: Parsed) -> dict[str, Sent]:
     return groups
 
 
-def receipt_of(payload: Payload, *, is_trusted: bool) -> Receipt:
+def receipt_of(arrival: Grouped, *, is_trusted: bool) -> Receipt:
+    """Give what is known of an arrival, with whether our own clock is trusted."""
     return Receipt(
-        received_at=payload.received_at,
-        is_live=payload.is_live,
-        sender_time=payload.sender_time,
+        received_at=arrival.payload.received_at,
+        is_live=arrival.is_live,
+        sender_time=arrival.payload.sender_time,
         is_trusted=is_trusted,
     )
 
 
 def raw_of(text: str) -> bytes:
+    """Give the bytes that a record was read from."""
     return text.encode("utf-8", "surrogatepass")

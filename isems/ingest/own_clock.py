@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.domain.clock import Moment, Uptime, agrees
-from isems.domain.payload import Payload
+from isems.domain.payload import Payload, Source
 from isems.ingest.arrival import Grouped, receipt_of
 from isems.storage.states import read_state, save_state
 from isems.storage.undecided import Undecided
@@ -13,6 +13,8 @@ from isems.storage.undecided import Undecided
 CLOCK_STATE = "own_clock"
 #: Seconds from receipt to storing: a poll's deadline, a queue before the writer.
 MAX_WAIT = 300
+#: What comes by these waits here in the order in which it was sent, as it would in a broker.
+PUSHED = (Source.MQTT, Source.PUSH)
 
 
 def is_clock_trusted(connection: Connection, arrival: Grouped, moment: Moment) -> bool:
@@ -20,7 +22,7 @@ def is_clock_trusted(connection: Connection, arrival: Grouped, moment: Moment) -
     if moment.is_trusted or is_boot_confirmed(connection, moment):
         return True
     measurements = arrival.parsed.measurements
-    if not measurements or not agrees(measurements, receipt_of(arrival.payload, is_trusted=False)):
+    if not measurements or not agrees(measurements, receipt_of(arrival, is_trusted=False)):
         return False
     confirmed = {"boot": moment.uptime.boot, "confirmed_by": arrival.payload.address}
     save_state(connection, CLOCK_STATE, confirmed)
@@ -35,7 +37,8 @@ def is_boot_confirmed(connection: Connection, moment: Moment) -> bool:
 def correct_receipt(undecided: Undecided, moment: Moment) -> Payload:
     """Tell when it really came: by uptime, if this machine has not booted since; else it is no longer live."""
     if undecided.received.boot != moment.uptime.boot:
-        return msgspec.structs.replace(undecided.payload, is_live=False, sender_time=None, received_at=moment.now)
+        waited = {"is_live": False, "is_queued": undecided.payload.source in PUSHED, "sender_time": None}
+        return msgspec.structs.replace(undecided.payload, received_at=moment.now, **waited)
     received_at = moment.now - (moment.uptime.seconds - undecided.received.seconds)
     return msgspec.structs.replace(undecided.payload, received_at=received_at)
 

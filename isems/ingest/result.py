@@ -1,9 +1,11 @@
 """What became of a payload."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from isems.domain.measurement import Measurement
-from isems.domain.rejection import Reason
+from isems.domain.rejection import Reason, Rejected
 
 
 class IngestResult(msgspec.Struct):
@@ -33,6 +35,12 @@ class IngestResult(msgspec.Struct):
         self.nodes = list(dict.fromkeys(self.nodes + other.nodes))
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+    def count_rejected(self, pieces: Sequence[Rejected]) -> None:
+        """Count rejected pieces with their reasons."""
+        self.rejected += len(pieces)
+        for piece in pieces:
+            self.reasons[piece.reason] = self.reasons.get(piece.reason, 0) + 1
 
     @property
     def records(self) -> int:

@@ -8,20 +8,21 @@ from operator import itemgetter
 import msgspec
 from sqlalchemy import Connection
 
-from isems.domain.clock import Moment
+from isems.domain.clock import Moment, Receipt
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
 from isems.domain.repair import Judgement, Recall, is_plain, judge_times
 from isems.ingest.accounting import account, lost_of, part_of, refused_of
-from isems.ingest.arrival import Arrival, Grouped, group_by_node, read_payload, receipt_of
+from isems.ingest.arrival import Arrival, Grouped, group, read_payload, receipt_of
+from isems.ingest.notes import take_notes
 from isems.ingest.own_clock import is_clock_trusted, uptime_at_receipt
 from isems.ingest.result import IngestResult
-from isems.storage.clock_runs import NodeMemory, forget_memories, insert_runs, select_memories
+from isems.ingest.samples import let_lines_wait, reconcile, store_sample
 from isems.storage.database import Database
 from isems.storage.displaced import take_displaced
 from isems.storage.measurements import Inserted, decode_rows, insert_measurements, select_times
-from isems.storage.nodes import is_delivery_due, note_deliveries
+from isems.storage.node_memory import NodeMemory, insert_runs, select_memories
 from isems.storage.rejected import insert_rejected
 from isems.storage.rows import merge
 from isems.storage.undecided import insert_undecided
@@ -54,15 +55,15 @@ def store_all(connection: Connection, arrivals: Sequence[Arrival], moment: Momen
 
     Arrivals in which no time is to be repaired, nearly all, share their statements.
     """
-    grouped = [Grouped(payload, parsed, group_by_node(parsed)) for payload, parsed in arrivals]
+    grouped = [group(arrival) for arrival in arrivals]
     memories = select_memories(connection, dict.fromkeys(name for one in grouped for name in one.by_node))
     results: list[IngestResult] = []
-    for are_plain, group in groupby(_sort_out(grouped, memories, moment), itemgetter(0)):
-        sorted_out = [one for _, one in group]
+    for are_plain, together in groupby(_sort_out(grouped, memories, moment), itemgetter(0)):
+        sorted_out = [one for _, one in together]
         if are_plain:
             results += _store_plain(connection, sorted_out, memories, moment)
         else:
-            results += [_store_judged(connection, one, moment) for one in sorted_out]
+            results += [_store_alone(connection, one, moment) for one in sorted_out]
     return results
 
 
@@ -72,10 +73,12 @@ def _sort_out(
     """Tell which arrivals are plain. After one that is not, what is known of its nodes may be another thing."""
     changing: set[str] = set()
     for arrival in arrivals:
-        receipt = receipt_of(arrival.payload, is_trusted=moment.is_trusted)
-        plain = receipt.is_trusted and changing.isdisjoint(arrival.by_node)
+        receipt = receipt_of(arrival, is_trusted=moment.is_trusted)
+        plain = receipt.is_trusted and not arrival.is_sample and changing.isdisjoint(arrival.by_node)
         for name, sent in arrival.by_node.items():
-            plain = plain and is_plain(sent.measurements, receipt, memories[name].runs)
+            memory = memories[name]
+            plain = plain and not (memory.has_samples or memory.has_backlog)
+            plain = plain and is_plain(sent.measurements, receipt, memory.runs)
         if not plain:
             changing.update(arrival.by_node)
         yield plain, arrival
@@ -91,34 +94,52 @@ def _store_plain(
     for arrival in arrivals:
         part = part_of(inserted, start, arrival)
         start += len(arrival.parsed.measurements)
-        _note_deliveries(connection, part, arrival, memories)
+        take_notes(connection, arrival, receipt_of(arrival, is_trusted=True), part, memories)
         rejected = [*arrival.parsed.rejected, *lost_of(arrival.parsed.measurements, arrival.parsed.raws, part)]
         results.append(account(connection, arrival, arrival.parsed.measurements, part, rejected, moment))
     return results
 
 
-def _store_judged(connection: Connection, arrival: Grouped, moment: Moment) -> IngestResult:
-    payload, parsed, by_node = arrival
-    receipt = receipt_of(payload, is_trusted=is_clock_trusted(connection, arrival, moment))
-    memories = select_memories(connection, by_node)
+def _store_alone(connection: Connection, arrival: Grouped, moment: Moment) -> IngestResult:
+    receipt = receipt_of(arrival, is_trusted=is_clock_trusted(connection, arrival, moment))
+    memories = select_memories(connection, arrival.by_node)
+    store = store_sample if arrival.is_sample else _store_judged
+    return store(connection, arrival, receipt, memories, moment)
+
+
+def _store_judged(
+    connection: Connection,
+    arrival: Grouped,
+    receipt: Receipt,
+    memories: Mapping[str, NodeMemory],
+    moment: Moment,
+) -> IngestResult:
+    payload, parsed, by_node, _ = arrival
     judgements = {
         name: judge_times(measurements, receipt, memories[name].runs, _recall_of(connection, name, memories[name]))
         for name, (measurements, _) in by_node.items()
     }
+    waiting = let_lines_wait(connection, arrival, judgements, receipt, moment)
+    settled = [
+        reconcile(connection, name, judgements[name], memory, receipt, moment)
+        for name, memory in memories.items()
+        if memory.has_samples or memory.has_backlog
+    ]
     inserted = _insert(connection, judgements, payload, moment)
-    if receipt.is_trusted:
-        # Not while our clock is wrong: a delivery noted in the future would never be replaced.
-        _note_deliveries(connection, inserted, arrival, memories)
+    take_notes(connection, arrival, receipt, inserted, memories)
     kept = [(m, by_node[name].raws[index]) for name, judged in judgements.items() for index, m in judged.kept.items()]
     measurements = [measurement for measurement, _ in kept]
     lost = lost_of(measurements, [raw for _, raw in kept], inserted)
     rejected = [*parsed.rejected, *refused_of(by_node, judgements), *lost]
     result = account(connection, arrival, measurements, inserted, rejected, moment)
+    result.add(waiting)
     undecided = [by_node[name].raws[index] for name, judged in judgements.items() for index in judged.undecided]
     if undecided:
-        result.undecided = len(undecided)
-        waiting = msgspec.structs.replace(payload, data="\n".join(undecided).encode())
-        insert_undecided(connection, waiting, uptime_at_receipt(payload, moment))
+        result.undecided += len(undecided)
+        asked_again = msgspec.structs.replace(payload, data="\n".join(undecided).encode())
+        insert_undecided(connection, asked_again, uptime_at_receipt(payload, moment))
+    for one in settled:
+        result.add(one)
     return result
 
 
@@ -151,23 +172,6 @@ def _insert(connection: Connection, judgements: Mapping[str, Judgement], payload
         if name in inserted.node_ids:
             insert_runs(connection, inserted.node_ids[name], judgement.runs)
     return inserted
-
-
-def _note_deliveries(
-    connection: Connection, inserted: Inserted, arrival: Grouped, memories: Mapping[str, NodeMemory]
-) -> None:
-    if not (arrival.payload.is_live and inserted.told_more):
-        return
-    received_at = arrival.payload.received_at
-    due = [
-        node_id
-        for name in arrival.by_node
-        if (node_id := inserted.node_ids.get(name)) in inserted.told_more
-        and is_delivery_due(memories[name].delivered_at, received_at)
-    ]
-    if due:
-        note_deliveries(connection, due, received_at)
-        forget_memories(connection)
 
 
 def _move_displaced(connection: Connection, name: str, judgement: Judgement, payload: Payload, moment: Moment) -> None:

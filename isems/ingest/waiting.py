@@ -1,4 +1,4 @@
-"""What waits for our own clock, judged again."""
+"""What waits for our own clock, or for a node to say more, judged again."""
 
 import logging
 from collections.abc import Sequence
@@ -8,13 +8,55 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.domain.clock import Moment
+from isems.ingest.backlog import settle_backlog
 from isems.ingest.own_clock import correct_receipt, is_boot_confirmed
 from isems.ingest.result import IngestResult
 from isems.ingest.storing import store_payloads
+from isems.storage.backlog import select_expired
 from isems.storage.database import Database
-from isems.storage.undecided import Undecided, delete_undecided, select_undecided
+from isems.storage.undecided import Undecided, count_bytes, delete_undecided, select_undecided
+
+#: Nodes whose samples are settled at one time.
+MAX_EXPIRED = 100
 
 log = logging.getLogger(__name__)
+
+
+class WaitingInput:
+    """Looks after what waits in a database, for a process that goes on running; says it when that changes."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._has_told = False
+
+    def judge(self, moment: Moment) -> None:
+        """Judge again whatever can be by now."""
+        expired = settle_expired(self.database, moment)
+        if expired.records:
+            log.info(
+                "of samples without a time, whose nodes sent nothing since, %d were stored and %d rejected",
+                expired.stored,
+                expired.rejected,
+            )
+        with self.database.read() as connection:
+            if not count_bytes(connection):
+                return
+        self._tell(judge_undecided(self.database, moment))
+
+    def _tell(self, result: IngestResult) -> None:
+        if result.records:
+            log.info(
+                "our clock is trusted now: of the input that waited, %d were stored, %d duplicate, %d rejected",
+                result.stored,
+                result.duplicate,
+                result.rejected,
+            )
+        elif not self._has_told:
+            log.warning(
+                "some input waits, because this machine's clock is not known to be right: "
+                "set it, or say ISEMS_CLOCK_TRUSTED=yes"
+            )
+        self._has_told = not result.records
 
 
 def judge_undecided(database: Database, moment: Moment) -> IngestResult:
@@ -49,3 +91,16 @@ def _judge_again(connection: Connection, waiting: Sequence[Undecided], moment: M
         else:
             results.append(IngestResult())  # another process was faster
     return results
+
+
+def settle_expired(database: Database, moment: Moment) -> IngestResult:
+    """Settle the samples of nodes that sent nothing since, once their boot has ended: nothing will tell about them."""
+    total = IngestResult()
+    if not moment.is_trusted:
+        return total
+    with database.read() as connection:
+        nodes = select_expired(connection, moment.now, MAX_EXPIRED)
+    for node in nodes:
+        with database.write() as connection:
+            total.add(settle_backlog(connection, node, None, moment))
+    return total

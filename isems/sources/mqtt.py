@@ -252,6 +252,7 @@ class _Connection:
         except UnicodeDecodeError:  # the standard forbids it, some brokers let it pass
             topic = "(no UTF-8)"
         found = read_topic(topic, self.source.prefixes)
+        is_queued = not message.retain and self._backlog.holds(found.node if found else topic, now)
         return Payload(
             data=bytes(message.payload),
             source=Source.MQTT,
@@ -259,7 +260,9 @@ class _Connection:
             received_at=now,
             format_hint=found and found.format,
             node_hint=found and found.node,
-            is_live=not message.retain and not self._backlog.holds(topic, now),
+            is_live=not (message.retain or is_queued),
+            is_queued=is_queued,
+            is_redelivered=message.dup,
             problem=None if found else "the topic is no node's",
         )
 
@@ -284,15 +287,15 @@ class _Backlog:
         self._last: dict[str, int] = {}
         self._live: set[str] = set()
 
-    def holds(self, topic: str, now: int) -> bool:
-        """Tell whether a message that came now has waited; it is to be told of every message."""
-        if not self.is_expected or topic in self._live:
+    def holds(self, node: str, now: int) -> bool:
+        """Tell whether a node's message that came now has waited; it is to be told of every message."""
+        if not self.is_expected or node in self._live:
             return False
-        if now - self._last.get(topic, now) >= LIVE_GAP_SECONDS or len(self._live) >= MAX_REMEMBERED:
-            self._live.add(topic)
-            self._last.pop(topic, None)
+        if now - self._last.get(node, now) >= LIVE_GAP_SECONDS or len(self._live) >= MAX_REMEMBERED:
+            self._live.add(node)
+            self._last.pop(node, None)
             return False
-        self._last[topic] = now
+        self._last[node] = now
         return True
 
 

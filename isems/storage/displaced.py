@@ -55,9 +55,15 @@ def _take_rows(connection: Connection, name: str, sent: list[Measurement]) -> li
         return []
     first_at = min(m.measured_at or 0 for m in misplaced)
     misplaced += _select_before(connection, name, node_id, next(row for row in found if row[1] == first_at))
-    keys = [{"node": node_id, "time": m.measured_at} for m in misplaced]
-    connection.execute(text("DELETE FROM measurement WHERE node_id = :node AND measured_at = :time"), keys)
+    remove_rows(connection, node_id, [m.measured_at or 0 for m in misplaced])
     return misplaced
+
+
+def remove_rows(connection: Connection, node_id: int, times: Sequence[int]) -> None:
+    """Remove a node's rows of these times, from where they will be stored again or have a better one."""
+    inbox.settle(connection)  # all are in one place then
+    keys = [{"node": node_id, "time": time} for time in times]
+    connection.execute(text("DELETE FROM measurement WHERE node_id = :node AND measured_at = :time"), keys)
 
 
 def _select_before(connection: Connection, name: str, node_id: int, first: Row) -> list[Measurement]:

@@ -287,6 +287,18 @@ def _select_sorted_times(connection: Connection, node_id: int, times: list[int])
     return rows
 
 
+_BETWEEN = text(
+    f"SELECT {LIST} FROM every_measurement WHERE node_id = :node AND measured_at BETWEEN :first AND :last"
+    " ORDER BY measured_at"
+)
+
+
+def select_between(connection: Connection, name: str, node_id: int, first: int, last: int) -> list[Measurement]:
+    """Give a node's measurements from `first` to `last`, both included, in the order of time."""
+    found = connection.execute(_BETWEEN, {"node": node_id, "first": first, "last": last})
+    return decode_rows(connection, name, [tuple(row) for row in found.all()])
+
+
 #: CROSS JOIN fixes the order: from the node's newest row back to the first that tells a configuration.
 _NEWEST_IN = (
     "SELECT * FROM (SELECT m.configuration_id, m.exact, m.measured_at FROM {} m CROSS JOIN configuration c"

@@ -49,6 +49,16 @@ def _insert_nodes(connection: Connection, names: list[str], now: int) -> dict[st
     return _select_ids(connection, names)
 
 
+def find_nodes(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Give the ids of those of the names that are known."""
+    known = known_ids(connection)
+    ids = {name: found for name in names if (found := known.get(name)) is not None}
+    missing = [name for name in names if name not in ids]
+    for start in range(0, len(missing), CHUNK):
+        ids |= _select_ids(connection, missing[start : start + CHUNK])
+    return ids
+
+
 def find_node(connection: Connection, name: str) -> int | None:
     """Give the id of a name, or None where no node has it."""
     found: int | None = connection.execute(_BY_NAME, {"name": name}).scalar()

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, select
 from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
 from isems.storage.database import Upsert
+from isems.storage.node_states import count_conflicts
+from isems.storage.nodes import find_nodes
 from isems.storage.schema import rejected as table
 from isems.storage.schema import rejected_dropped as dropped
 
@@ -34,6 +36,11 @@ _OLDEST = (
     .limit(bindparam("excess"))
 )
 _OLDEST_OF_ORIGIN = _OLDEST.where(_IS_OF_ORIGIN)
+_NEW_CONFLICTS = (
+    select(table.c.node, func.count().label("times"))
+    .where(table.c.id > bindparam("after"), table.c.reason == bindparam("reason"), table.c.node.is_not(None))
+    .group_by(table.c.node)
+)
 _DELETE = delete(table).where(table.c.id == bindparam("dropped_id"))
 
 
@@ -71,10 +78,21 @@ def insert_rejected(
     first, last = connection.execute(_FIRST_AND_LAST).one()
     if last == last_before:
         return  # all of it was known, so nothing became more
+    if any(piece.reason is Reason.CONFLICT for piece in rejected):
+        _note_conflicts(connection, last_before)
     for origin in {str(row["origin"]) for row in rows}:
         _trim(connection, max_per_origin, _COUNT_OF_ORIGIN, _OLDEST_OF_ORIGIN, {"origin": origin})
     if last - first >= max_in_all:  # else there cannot be so many, and they need not be counted
         _trim(connection, max_in_all, _COUNT, _OLDEST, {})
+
+
+def _note_conflicts(connection: Connection, last_before: int) -> None:
+    """Count the new conflicts with their nodes, where they stay counted when their rows are dropped."""
+    found = connection.execute(_NEW_CONFLICTS, {"after": last_before, "reason": Reason.CONFLICT.value}).all()
+    counts: dict[str, int] = {row.node: row.times for row in found}
+    count_conflicts(
+        connection, [(node_id, counts[name]) for name, node_id in find_nodes(connection, list(counts)).items()]
+    )
 
 
 def insert_permanently(

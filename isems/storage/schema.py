@@ -26,7 +26,7 @@ from sqlalchemy import (
 from isems.storage.text import PlainText
 
 #: The newest migration; `storage.database` compares it with the database's own.
-HEAD = "8b3d90c4e65f"
+HEAD = "c4a91e07d3b2"
 
 metadata = MetaData()
 
@@ -52,6 +52,31 @@ node = Table(
     #: Receipt of the newest new record that came live; written at most once an hour.
     Column("delivered_at", BigInteger),
     sqlite_autoincrement=True,  # or the number of a deleted node would be given to the next
+)
+
+#: What is known of some nodes beside their measurements; of most there is nothing to say.
+node_state = Table(
+    "node_state",
+    metadata,
+    Column("node_id", Integer, ForeignKey("node.id"), primary_key=True, autoincrement=False),
+    #: It sent samples that carry no time (`data.json`).
+    Column("has_samples", Boolean, nullable=False),
+    #: As its last live delivery showed it (domain.clock.ClockState), since when, and how much was to be added to it then.
+    Column("clock_state", Text),
+    Column("clock_state_at", BigInteger),
+    Column("clock_offset_seconds", BigInteger),
+    #: When its clock was last seen to have gone back by itself.
+    Column("clock_stepped_at", BigInteger),
+    #: Distinct records that met another one of the same second.
+    Column("conflicts", BigInteger, nullable=False),
+)
+
+#: Which node answers at a polled address.
+node_address = Table(
+    "node_address",
+    metadata,
+    Column("address", PlainText, primary_key=True),
+    Column("node_id", Integer, ForeignKey("node.id"), nullable=False),
 )
 
 configuration = Table(
@@ -155,6 +180,23 @@ undecided = Table(
     Column("boot", Text, nullable=False),
     Column("uptime", BigInteger, nullable=False),
     UniqueConstraint("source", "address", "log_key", name="undecided_log"),
+)
+
+#: Samples without a time that have waited in a broker: the node's next payload tells when they were taken.
+backlog = Table(
+    "backlog",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("node", Text, nullable=False),
+    #: The node's shutdown counter, in ticks of 15 s.
+    Column("ticks", BigInteger, nullable=False),
+    #: The boot that they are of has ended by then.
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("address", PlainText, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("backlog_by_node", "node", "id"),
 )
 
 clock_run = Table(

@@ -4,8 +4,8 @@ import pytest
 
 from isems.domain.polling import PollTarget
 from isems.domain.repair import ClockRun
-from isems.storage.clock_runs import MAX_PER_NODE, insert_runs, select_runs
 from isems.storage.database import Database
+from isems.storage.node_memory import MAX_PER_NODE, insert_runs, select_runs
 from isems.storage.nodes import DELIVERED_GRAIN, find_node, identify_nodes, note_deliveries
 from isems.storage.poll_targets import save_targets, select_targets
 from isems.storage.states import read_state, save_state

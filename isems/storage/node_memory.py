@@ -1,13 +1,15 @@
-"""The repaired runs of each node's clock (domain.repair)."""
+"""What is known of a node before its next records are judged; above all the repaired runs of its clock (domain.repair)."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
+from isems.domain.clock import ClockState
 from isems.domain.repair import ClockRun
 from isems.storage.database import Upsert, database_of, memory_of
+from isems.storage.schema import backlog
 from isems.storage.schema import clock_run as table
 
 #: A board without network time has a run for each boot; only the newest can still be read again.
@@ -22,6 +24,11 @@ class NodeMemory(NamedTuple):
     node_id: int | None
     delivered_at: int | None
     runs: list[ClockRun]
+    clock_state: ClockState | None = None
+    #: It has sent samples that carry no time.
+    has_samples: bool = False
+    #: Some of these wait for what it sends next.
+    has_backlog: bool = False
 
 
 #: Nothing is known.
@@ -29,10 +36,15 @@ UNKNOWN = NodeMemory(None, None, [])
 #: What a writing connection calls its memory of nodes, and how many it holds before it is emptied.
 MEMORY = "nodes"
 MAX_REMEMBERED = 10_000
+#: Names in one statement; SQLite allows 32766 variables.
+CHUNK = 10_000
 
 _MEMORIES = (
-    "SELECT n.name, n.id, n.delivered_at, r.first_at, r.last_at, r.offset_seconds"
-    " FROM {} JOIN node n ON n.name = wanted.value LEFT JOIN clock_run r ON r.node_id = n.id ORDER BY r.id DESC"
+    "SELECT n.name, n.id, n.delivered_at, s.clock_state, coalesce(s.has_samples, false) AS has_samples,"
+    " EXISTS (SELECT 1 FROM backlog b WHERE b.node = n.name) AS has_backlog,"
+    " r.first_at, r.last_at, r.offset_seconds"
+    " FROM {} JOIN node n ON n.name = wanted.value LEFT JOIN node_state s ON s.node_id = n.id"
+    " LEFT JOIN clock_run r ON r.node_id = n.id ORDER BY r.id DESC"
 )
 SQLITE_MEMORIES = _MEMORIES.format("json_each(?) wanted CROSS")
 POSTGRES_MEMORIES = _MEMORIES.format("unnest(%s::text[]) wanted(value)")
@@ -54,17 +66,26 @@ def select_memories(connection: Connection, names: Iterable[str]) -> dict[str, N
     return memories
 
 
+#: Nodes of which something waits before anything of them was stored.
+_WAITING = select(backlog.c.node).where(backlog.c.node.in_(bindparam("names", expanding=True))).distinct()
+
+
 def _select_memories(connection: Connection, names: list[str]) -> dict[str, NodeMemory]:
     memories = {name: NodeMemory(None, None, []) for name in names}
     if database_of(connection).is_sqlite:
         rows = connection.exec_driver_sql(SQLITE_MEMORIES, (msgspec.json.encode(names).decode(),))
     else:
         rows = connection.exec_driver_sql(POSTGRES_MEMORIES, (names,))
-    for name, node_id, delivered_at, first, last, offset in rows.all():
+    for name, node_id, delivered_at, state, has_samples, has_backlog, *run in rows.all():
         if memories[name].node_id is None:
-            memories[name] = NodeMemory(node_id, delivered_at, [])
-        if offset is not None:
-            memories[name].runs.append(ClockRun(first, last, offset))
+            known = (state and ClockState(state), bool(has_samples), bool(has_backlog))
+            memories[name] = NodeMemory(node_id, delivered_at, [], *known)
+        if run[2] is not None:
+            memories[name].runs.append(ClockRun(*run))
+    new = [name for name, memory in memories.items() if memory.node_id is None]
+    for start in range(0, len(new), CHUNK):
+        waiting = connection.execute(_WAITING, {"names": new[start : start + CHUNK]}).scalars()
+        memories |= {name: NodeMemory(None, None, [], has_backlog=True) for name in waiting}
     return memories
 
 

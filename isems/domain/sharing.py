@@ -1,0 +1,38 @@
+"""Do two devices send under one node id?
+
+Boards are delivered with the same id, and nothing else in a record tells them apart. But each counts down to its own
+shutdown: in the records of two devices, in the order of time, the moment of shutdown that they announce changes to and
+fro. A reboot changes it once, and never back.
+"""
+
+from collections.abc import Iterable
+
+from isems.domain.measurement import SHUTDOWN_MARKS, Measurement
+
+#: Announced shutdowns this near are one: a counter of minutes, its oscillator's error over a few minutes, and clocks.
+SAME_SHUTDOWN_SECONDS = 150
+#: Returns to a shutdown that was left before: one could be a clock that stepped and was set back.
+PROVING_RETURNS = 2
+
+
+def is_shared(records: Iterable[Measurement]) -> bool:
+    """Tell whether a node's records, in the order of time, are of two devices at least.
+
+    Devices that were switched on within two and a half minutes of each other cannot be told apart.
+    """
+    shutdowns: list[float] = []
+    current, returns = -1, 0
+    for record in records:
+        minutes = record.minutes_until_shutdown
+        if minutes in SHUTDOWN_MARKS or record.measured_at is None:
+            continue
+        announced = record.measured_at + (minutes or 0) * 60
+        found = next((i for i, one in enumerate(shutdowns) if abs(one - announced) <= SAME_SHUTDOWN_SECONDS), None)
+        if found is None:
+            shutdowns.append(announced)
+            current = len(shutdowns) - 1
+            continue
+        shutdowns[found] = announced
+        if found != current:
+            current, returns = found, returns + 1
+    return returns >= PROVING_RETURNS

@@ -1,0 +1,237 @@
+"""Samples without a time, and lines whose clock was not set: stored, waiting, or rejected, on real databases."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from isems.domain.clock import Moment
+from isems.domain.payload import Payload, Source
+from isems.ingest import IngestResult, WaitingInput, ingest, judge_undecided, settle_expired
+from isems.storage import backlog
+from isems.storage.database import Database
+from isems.storage.rejected import select_rejected
+from tests.samples import NOON, moment
+from tests.test_ingest import counts, csv_line, rows, times
+
+HOUR = 3600
+BOARD = "FF-ESP-1A"
+
+
+@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    kind, _, inbox = request.param.partition("-")
+    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
+    yield opened
+    opened.close()
+
+
+def sample(ticks: int, volts: float = 12.5) -> bytes:
+    return json.dumps({"batteryVoltage": volts, "status": "500", "timeToShutdown": ticks}).encode()
+
+
+def message(data: bytes | str, at: int, **changes: object) -> Payload:
+    raw = data.encode() if isinstance(data, str) else data
+    values = {"source": Source.MQTT, "address": "isems/a/data.json", "received_at": at, "node_hint": "a", **changes}
+    return Payload(data=raw, **values)  # type: ignore[arg-type]
+
+
+def live(
+    database: Database, data: bytes | str, at: int, clock: Moment | None = None, **changes: object
+) -> IngestResult:
+    return ingest(database, message(data, at, **changes), clock or moment(at))
+
+
+def queued(database: Database, data: bytes | str, at: int, clock: Moment | None = None) -> IngestResult:
+    """What waited in the broker and comes at `at`."""
+    return ingest(database, message(data, at, is_live=False, is_queued=True), clock or moment(at))
+
+
+def line(at: object, ticks: int, volts: float = 12.4) -> str:
+    return csv_line("a", at, ticks, volts, BOARD)
+
+
+def reasons(database: Database) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    with database.read() as connection:
+        for one in select_rejected(connection):
+            counted[one.reason] += one.times
+    return dict(counted)
+
+
+def waiting(database: Database) -> int:
+    with database.read() as connection:
+        return backlog.count_backlog(connection)
+
+
+def test_a_live_sample_is_stored_when_it_came_and_once(database: Database) -> None:
+    assert counts(live(database, sample(3000), NOON)) == (1, 0, 0, 0, 0)
+    assert counts(live(database, sample(3000), NOON + 5, is_redelivered=True)) == (0, 1, 0, 0, 0)
+    assert counts(live(database, sample(2996), NOON + 65)) == (1, 0, 0, 0, 0)
+    assert rows(database, "a") == [(NOON, False, 12500), (NOON + 65, False, 12500)]
+
+
+def test_two_samples_of_one_second_are_both_kept(database: Database) -> None:
+    live(database, sample(3000), NOON)
+    live(database, sample(700, 13.0), NOON)
+    assert rows(database, "a") == [(NOON, False, 12500), (NOON + 1, False, 13000)]
+
+
+@pytest.mark.parametrize("is_record_first", [True, False])
+def test_a_record_wins_over_the_sample_of_its_cycle_whichever_comes_first(
+    database: Database, is_record_first: bool
+) -> None:
+    arrivals = [(line(NOON - 5, 3001), "csv"), (sample(3000), "json")]
+    for data, _ in arrivals if is_record_first else reversed(arrivals):
+        live(database, data, NOON)
+    assert rows(database, "a") == [(NOON - 5, False, 12400)]
+
+
+def test_a_record_takes_its_second_from_a_sample_that_was_given_it(database: Database) -> None:
+    live(database, sample(3000), NOON)
+    assert counts(live(database, line(NOON, 2000), NOON + 1)) == (1, 0, 0, 0, 0)
+    assert rows(database, "a") == [(NOON, False, 12400), (NOON + 1, False, 12500)]
+
+
+def test_a_sample_that_differs_in_the_same_tick_is_kept_as_a_conflict(database: Database) -> None:
+    live(database, sample(3000), NOON)
+    assert counts(live(database, sample(3000, 13.3), NOON + 10)) == (0, 0, 0, 1, 0)
+    assert reasons(database) == {"conflict": 1}
+
+
+def test_a_retained_sample_is_never_live_and_waits_for_nothing(database: Database) -> None:
+    assert counts(ingest(database, message(sample(3000), NOON, is_live=False), moment(NOON))) == (0, 0, 0, 1, 0)
+    assert reasons(database) == {"no_time": 1}
+
+
+def test_what_waited_is_timed_by_the_next_sample(database: Database) -> None:
+    for ticks in (3000, 2996, 2992):
+        assert counts(queued(database, sample(ticks), NOON)) == (0, 0, 0, 0, 1)
+    assert times(database, "a") == []
+    assert counts(live(database, sample(2988), NOON + 60)) == (4, 0, 0, 0, 0)
+    assert rows(database, "a") == [(NOON + 60 * n, n < 1, 12500) for n in (-2, -1, 0, 1)]
+    assert waiting(database) == 0
+
+
+def test_what_waited_is_timed_by_the_next_record_though_that_waited_too(database: Database) -> None:
+    queued(database, sample(3000), NOON)
+    queued(database, line(NOON - 600, 2981), NOON)
+    assert times(database, "a") == [NOON - 900, NOON - 600]
+
+
+def test_a_sample_that_waited_and_its_record_are_one(database: Database) -> None:
+    queued(database, sample(3000), NOON)
+    queued(database, line(NOON - 600, 3001), NOON)
+    assert rows(database, "a") == [(NOON - 600, False, 12400)]
+
+
+def test_a_broker_that_sends_its_queue_again_adds_nothing(database: Database) -> None:
+    """The process died while it received the backlog: the first messages come again, behind what waits already."""
+    for ticks in (3000, 2996, 3000, 2996, 2992):
+        queued(database, sample(ticks), NOON)
+    assert waiting(database) == 3
+    live(database, sample(2988), NOON + 60)
+    assert times(database, "a") == [NOON - 120, NOON - 60, NOON, NOON + 60]
+    assert reasons(database) == {}
+
+
+def test_after_a_reboot_what_came_before_is_told_by_the_last_known_sample_or_not_at_all(database: Database) -> None:
+    live(database, sample(1004), NOON)
+    queued(database, sample(1000), NOON + HOUR)  # closely follows what is known
+    queued(database, sample(900), NOON + HOUR)  # does not
+    assert counts(queued(database, sample(3596), NOON + HOUR)) == (1, 0, 0, 1, 1)
+    live(database, sample(3590), NOON + HOUR + 10)
+    assert times(database, "a") == [NOON, NOON + 60, NOON + HOUR + 10 - 90, NOON + HOUR + 10]
+    assert reasons(database) == {"no_time": 1}
+
+
+def test_a_board_that_crashes_again_and_again_is_not_taken_for_one_sample(database: Database) -> None:
+    for volts in (12.1, 12.2, 12.3):
+        queued(database, sample(3596, volts), NOON)
+    live(database, sample(3592), NOON + 30)
+    assert times(database, "a") == [NOON - 30, NOON + 30]
+    assert reasons(database) == {"no_time": 2}
+
+
+def test_where_the_counter_stands_still_a_sample_that_waited_is_rejected_with_its_reason(database: Database) -> None:
+    assert counts(queued(database, sample(0), NOON)) == (0, 0, 0, 1, 0)
+    with database.read() as connection:
+        (kept,) = select_rejected(connection)
+    assert (kept.reason, kept.node) == ("no_time", "a")
+    assert "counter does not run" in kept.detail
+    assert kept.raw == sample(0)
+
+
+def test_what_waits_for_a_node_that_stays_silent_ends_as_rejected_when_its_boot_must_have_ended(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    queued(database, sample(240), NOON)  # an hour
+    keeper = WaitingInput(database)
+    keeper.judge(moment(NOON + HOUR))
+    assert waiting(database) == 1
+    keeper.judge(moment(NOON + 2 * HOUR + 1))
+    assert (waiting(database), reasons(database)) == (0, {"no_time": 1})
+    assert "0 were stored and 1 rejected" in caplog.text
+
+
+def test_what_began_to_wait_under_a_wrong_clock_does_not_end_by_it(database: Database) -> None:
+    wrong = moment(NOON - 90 * 86_400, is_trusted=False)
+    queued(database, sample(240), wrong.now, wrong)
+    assert settle_expired(database, moment(NOON)).records == 0
+    live(database, sample(236), NOON)
+    assert times(database, "a") == [NOON - 60, NOON]
+
+
+def test_a_live_sample_waits_for_our_clock_and_is_then_stored_when_it_came(database: Database) -> None:
+    wrong = moment(NOON - 90 * 86_400, is_trusted=False, uptime=100)
+    assert counts(live(database, sample(3000), wrong.now, wrong)) == (0, 0, 0, 0, 1)
+    assert judge_undecided(database, moment(NOON, uptime=400)).stored == 1
+    assert rows(database, "a") == [(NOON - 300, False, 12500)]
+
+
+def test_a_sample_that_waited_through_a_reboot_of_ours_is_timed_by_its_node(database: Database) -> None:
+    wrong = moment(NOON - 90 * 86_400, is_trusted=False)
+    live(database, sample(3000), wrong.now, wrong)
+    assert counts(judge_undecided(database, moment(NOON, boot="boot-2"))) == (0, 0, 0, 0, 1)
+    live(database, sample(2980), NOON)
+    assert times(database, "a") == [NOON - 300, NOON]
+
+
+def test_a_record_that_was_queued_but_is_fresh_is_live(database: Database) -> None:
+    """Its own time shows it: so it counts as a delivery."""
+    for age, delivered in ((31, None), (30, NOON)):
+        queued(database, line(NOON - age, 3000 + age), NOON)
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT delivered_at FROM node").scalar() == delivered
+
+
+def test_lines_of_a_clock_that_is_never_set_survive_an_outage(database: Database) -> None:
+    """A board without network time, in a mesh without internet: seconds since boot are all it tells, for ever."""
+    for ticks in (3500, 3499):
+        live(database, line(1500 + 15 * (3500 - ticks), ticks), NOON - 15 * (ticks - 3499))
+    for ticks in (3499, 3498, 3497):
+        queued(database, line(1500 + 15 * (3500 - ticks), ticks), NOON + 60)
+    live(database, "\n".join(line(1500 + 15 * (3500 - ticks), ticks) for ticks in (3497, 3496, 3495)), NOON + 60)
+    assert times(database, "a") == [NOON + 15 * n for n in range(-1, 5)]
+    assert (waiting(database), reasons(database)) == (0, {})
+
+
+def test_lines_whose_boot_is_over_and_unknown_are_rejected_as_before(database: Database) -> None:
+    queued(database, line(1500, 3500), NOON)
+    queued(database, line(5, 3600), NOON)
+    assert reasons(database) == {"clock_unset": 1}
+
+
+def test_there_is_a_limit_to_what_waits_and_what_is_beyond_it_is_rejected(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog.has_room, "__defaults__", (3,))
+    for ticks in (3000, 2999, 2998, 2997):
+        queued(database, sample(ticks), NOON)
+    assert (waiting(database), reasons(database)) == (3, {"no_time": 1})
+
+
+def test_a_sample_too_long_to_be_one_does_not_wait(database: Database) -> None:
+    assert counts(queued(database, sample(3000) + b" " * 1024, NOON)) == (0, 0, 0, 1, 0)
