@@ -58,8 +58,6 @@ def _meanings(name: str) -> Iterator[str]:
     yield name
     with suppress(UnicodeError):  # an id that holds a percent sign and was not encoded
         yield sent.decode()
-    with suppress(UnicodeError):  # raw UTF-8, which the server of `flask run` takes for Latin-1
-        yield name.encode("latin-1").decode()
 
 
 def _name_as_sent() -> bytes:

@@ -34,7 +34,10 @@ def redact_event(event: Any, _hint: Any = None) -> Any:
 
 class _Redactor(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # a slip in a library, which logging itself would forgive too
+            message, record.args = str(record.msg), ()
         redacted = redact(message)
         if redacted != message:
             record.msg, record.args = redacted, ()
