@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,9 +19,9 @@ import pytest
 from isems.storage.database import Database
 from isems.storage.rejected import select_rejected
 from tests.api.stored import line
-from tests.end_to_end.test_serve import Running, measurements, started
+from tests.end_to_end.test_serve import Running, get, measurements, started
 from tests.published import stored
-from tests.services import free_port
+from tests.services import NGINX, free_port, require_service, start_nginx
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, BOUND = "geheim-0123456789abcdef", "geheim-bound-0123456789"
@@ -166,6 +167,48 @@ def test_flask_run_takes_the_same_and_its_log_shows_no_token(tmp_path: Path, sql
     assert "Bad request syntax" in log
     assert "geheim" not in log
     assert "Traceback" not in log
+
+
+NGINX_SETTINGS = """
+{user}
+daemon off;
+pid nginx.pid;
+events {{ worker_connections 64; }}
+error_log error.log info;
+http {{
+    access_log access.log;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+        location / {{ proxy_pass http://127.0.0.1:{backend}; }}
+    }}
+}}
+"""
+
+
+def test_the_readmes_lines_keep_the_token_out_of_nginxs_logs(tmp_path: Path, sqlite_url: str) -> None:
+    program, port = require_service(NGINX), free_port()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (location,) = re.findall(r"```nginx\n(.*?)```", readme, re.DOTALL)
+    with serving(tmp_path, sqlite_url) as (service, backend):
+        settings = NGINX_SETTINGS.format(
+            user="user root;" if os.geteuid() == 0 else "",
+            port=port,
+            backend=backend,
+            location=location.replace(":5000", f":{backend}"),
+        )
+        with start_nginx(program, tmp_path, settings, port):
+            for node in ("Dach", "Gartenhaus-Süd", "a//b", "a/../b"):
+                path = f"/api/push/{TOKEN}/isems/{node}/data"
+                assert counted(send(port, path, at(0, node))) == {"stored": 1}
+            assert counted(send(port, f"/api/push/{TOKEN}/data", b"no record"))["rejected"] == 1
+            get(port, "/healthz")
+            assert service.end()[0] == 0
+            assert send(port, f"/api/push/{TOKEN}/data", at(0))[0] == 502
+    logs = {name: (tmp_path / name).read_text() for name in ("access.log", "error.log", "nginx.log")}
+    assert "GET /healthz" in logs["access.log"]
+    assert "geheim" not in "".join(logs.values())
 
 
 @pytest.mark.parametrize("tokens", ["geheim", "geheim-0123456789abcdef=%00"])
