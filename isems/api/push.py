@@ -94,7 +94,9 @@ def _network_of(client: str) -> str:
         address = ip_address(client)
     except ValueError:  # a unix socket
         return client
-    return client if address.version == 4 else str(ip_network((address, 64), strict=False))
+    if address.version == 4:
+        return client
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 @routes.post("/push/<node:_path>")

@@ -21,6 +21,7 @@ GROUP_BYTES = 500_000
 
 def store_at_once(config: Config, database: Database) -> Store:
     """Store each payload by itself, for servers that start no thread of ours. The database has to be a durable one."""
+    _check_durable(database)
     return lambda payload: ingest(database, payload, _moment(config))
 
 
@@ -30,6 +31,7 @@ def store_in_groups(config: Config, database: Database) -> Iterator[Store]:
 
     The database has to be a durable one.
     """
+    _check_durable(database)
 
     def write(payloads: Sequence[Payload]) -> list[IngestResult | Exception]:
         return ingest_all(database, payloads, _moment(config))
@@ -45,6 +47,11 @@ def store_in_groups(config: Config, database: Database) -> Iterator[Store]:
         yield lambda payload: writer.put(payload, len(payload.data)).result()
     finally:
         writer.close()
+
+
+def _check_durable(database: Database) -> None:
+    if not database.is_durable:
+        raise ValueError("what was pushed is to be stored durably: its sender forgets it")
 
 
 def _moment(config: Config) -> Moment:

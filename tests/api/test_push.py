@@ -238,6 +238,15 @@ def test_no_other_path_is_known(client: FlaskClient, path: str) -> None:
     assert told["status"] in ((404,) if path.startswith("/") or not path else (403,))
 
 
+def test_a_path_that_holds_the_token_twice_makes_no_node_of_it(connect: Connect, sqlite_url: str) -> None:
+    client = connect(sqlite_url)
+    spelt = "".join(f"%{ord(character):02X}" for character in FREE)
+    for path in (f"push/{FREE}/Dach/data", f"{FREE}/data", f"a{spelt}b/data"):
+        told = problem(post(client, f"{FREE}/{path}", SAMPLE))
+        assert told == told | {"status": 404, "detail": "the path holds the token twice"}
+    assert rejected(sqlite_url) == []
+
+
 def test_a_server_before_us_may_put_the_token_into_the_path(client: FlaskClient) -> None:
     answer = post(
         client, f"{FREE}/isems/50%25/data", at(0, "50%"), environ_overrides={"REQUEST_URI": "/secretly/50%25/data"}
@@ -370,7 +379,9 @@ def test_wrong_tokens_of_an_address_have_to_wait_and_hold_up_no_right_one(sqlite
         assert [send("wrong", "10.0.0.8"), send(FREE, "10.0.0.7")] == [403, 202]
         # Who has a network of IPv6 has more addresses than anybody could count.
         assert [send("wrong", f"fd00::{n:x}") for n in range(22)] == [403] * 20 + [429] * 2
-        assert [send("wrong", "fd00:0:0:1::1"), send("wrong", "")] == [403, 403]
+        others = ["fd00:0:0:1::1", "", "::ffff:10.0.0.9"]
+        assert [send("wrong", address) for address in others] == [403] * 3
+        assert send("wrong", "::ffff:10.0.0.7") == 429
         now[0] += 6
         assert [send("wrong", "10.0.0.7"), send("wrong", "10.0.0.7")] == [403, 429]
 
@@ -510,6 +521,14 @@ def test_what_a_server_without_our_threads_stores_survives_a_power_cut(
     taking.close()
 
 
+def test_a_database_that_is_not_durable_is_not_pushed_into(sqlite_url: str) -> None:
+    config, database = config_of(sqlite_url), Database(sqlite_url)
+    with pytest.raises(ValueError, match="durably"):
+        store_at_once(config, database)
+    with pytest.raises(ValueError, match="durably"), store_in_groups(config, database):
+        pass
+
+
 def test_payloads_that_come_together_are_each_answered_for_itself(sqlite_url: str) -> None:
     config, database = config_of(sqlite_url), Database(sqlite_url, has_inbox=True, is_durable=True)
     told: dict[int, dict[str, Any]] = {}
@@ -537,7 +556,7 @@ def test_payloads_that_come_together_are_each_answered_for_itself(sqlite_url: st
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     url = f"sqlite:///{tmp_path_factory.mktemp('push') / 'isems.db'}"
-    config, database = config_of(url), Database(url)
+    config, database = config_of(url), Database(url, is_durable=True)
     app = create_app(config, store=store_at_once(config, database))
     # Without limits, so that every example reaches the database.
     app.extensions[GATE].count_payload = lambda *_: None
