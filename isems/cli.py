@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from flask import Flask
 from isems import __version__
 from isems.api.app import create_app
 from isems.api.context import DEMO
+from isems.api.push_store import store_in_groups
 from isems.api.sentry import start_sentry
 from isems.collector import WAVE_SECONDS, Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
@@ -468,17 +469,18 @@ def serve(demo: str) -> None:
     prepare_process()
     is_demo = demo == "always" or (demo == "auto" and not config.has_source)
     if is_demo:
-        config = demo_config(config)
+        config = msgspec.structs.replace(demo_config(config), push_tokens=())  # nobody's data belong among these
         click.echo(f"No node is configured: SIMULATED nodes are shown, kept in {config.database_url}", err=True)
     check_addresses(config.router_ips)
     # Each has connections of its own: a writer remembers more of what it wrote while nobody else uses them.
-    is_durable = bool(config.mqtt_server)  # a broker forgets what was acknowledged
+    is_durable = bool(config.mqtt_server or config.push_tokens)  # who sent it forgets what was acknowledged
     collecting = _opened(config.database_url, has_inbox=True, is_durable=is_durable)
     with _opened(config.database_url) as served, collecting as database:
         database.make_ready()
-        app = create_app(config, served)
-        app.extensions[DEMO] = is_demo
-        asyncio.run(_serve(config, database, app, is_demo=is_demo))
+        with store_in_groups(config, database) if config.push_tokens else nullcontext() as store:
+            app = create_app(config, served, store)
+            app.extensions[DEMO] = is_demo
+            asyncio.run(_serve(config, database, app, is_demo=is_demo))
 
 
 async def _serve(config: Config, database: Database, app: Flask, *, is_demo: bool) -> None:

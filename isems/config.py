@@ -3,9 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
+from unicodedata import category
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,8 +32,19 @@ BROKER = re.compile(r"(mqtts?://(.*@)?)?(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(:[0
 DSN = re.compile(r"https?://[^/@\s]+@[^/@:\s]+(:[0-9]{1,5})?(/[^/\s]+)*/[0-9]+")
 #: How the topics of both board programs begin as delivered: the newer one's with a slash that makes an empty first level.
 FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
+#: Letters that stand in a URL as they are, and enough of them that nobody guesses them.
+PUSH_TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
+MAX_NODE_BYTES = 255
 #: File variables are for secrets: a few lines.
 MAX_FILE_BYTES = 65_536
+
+
+class PushToken(msgspec.Struct, frozen=True):
+    """Who knows the text with this digest may push. The text itself is kept nowhere, so that nothing can show it."""
+
+    digest: bytes
+    #: The nodes that it may speak for; none: for all.
+    nodes: frozenset[str] = frozenset()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_server: str | None = None
     #: Beginnings of topics, before the node id.
     mqtt_prefixes: tuple[str, ...] = FACTORY_PREFIXES
+    push_tokens: tuple[PushToken, ...] = ()
     hide_inactive_after_days: float = 30
     sentry_dsn: str | None = None
     is_development: bool = False
@@ -74,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             mqtt_prefixes=values.read(
                 "ISEMS_MQTT_PREFIXES", _prefixes, ("/isems/", "isems/testdrive/foobar/", "isems/")
             ),
+            push_tokens=values.read("ISEMS_PUSH_TOKENS", _push_tokens, (), show=_nothing),
             hide_inactive_after_days=values.read("HIDE_INACTIVE_AFTER_DAYS", _days, 30.0),
             sentry_dsn=values.read("SENTRY_DSN", _dsn, None, show=_nothing),
             is_development=values.read("FLASK_ENV", str, "") == "development",
@@ -91,7 +107,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_source(self) -> bool:
         """Tell whether anything to collect from was configured."""
-        return bool(self.router_ips or self.mqtt_server)
+        return bool(self.router_ips or self.mqtt_server or self.push_tokens)
 
 
 class _Values:
@@ -134,9 +150,12 @@ def _nothing(_: str) -> str:
 def _read_file(name: str, path: str) -> str:
     try:
         with Path(path).open(encoding="utf-8") as file:
-            return file.read(MAX_FILE_BYTES).strip()
+            text = file.read(MAX_FILE_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name} is {path!r}, expected a readable text file: {error}") from error
+    if len(text) > MAX_FILE_BYTES:  # cut, it would be another value
+        raise ConfigError(f"{name} is {path!r}, expected a text file of at most {MAX_FILE_BYTES} characters")
+    return text.strip()
 
 
 def _database_url(text: str) -> str:
@@ -190,6 +209,48 @@ def _prefixes(text: str) -> tuple[str, ...]:
     if not prefixes or any(not one.endswith("/") or set(one) & set("+#\0") for one in prefixes):
         raise ValueError("beginnings of topics, separated by commas, each ending in / and without + or #")
     return prefixes
+
+
+def _push_tokens(text: str) -> tuple[PushToken, ...]:
+    bound: dict[bytes, set[str]] = {}
+    free = set()
+    for number, entry in enumerate(_split(text), 1):
+        token, separator, node = entry.partition("=")
+        token = token.strip()
+        if not PUSH_TOKEN.fullmatch(token):
+            raise ValueError(_expected_entry(number, "a token of 16 to 128 of the characters A-Z a-z 0-9 - _ . ~"))
+        digest = digest_token(token)
+        bound.setdefault(digest, set())
+        if separator:
+            bound[digest].add(_node_of(node, number))
+        else:
+            free.add(digest)
+        if digest in free and bound[digest]:
+            raise ValueError(_expected_entry(number, "a token that stands either alone or before node ids, not both"))
+    return tuple(PushToken(digest, frozenset(nodes)) for digest, nodes in bound.items())
+
+
+def digest_token(token: str) -> bytes:
+    """Give what a token is known by."""
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _node_of(text: str, number: int) -> str:
+    try:
+        node = unquote(text.strip(), errors="strict")
+    except UnicodeDecodeError:
+        node = ""
+    if not 1 <= len(node.encode("utf-8", "surrogatepass")) <= MAX_NODE_BYTES or any(map(_is_control, node)):
+        raise ValueError(_expected_entry(number, f"a node id of 1 to {MAX_NODE_BYTES} bytes of UTF-8 after the ="))
+    return node
+
+
+def _is_control(character: str) -> bool:
+    return category(character) in ("Cc", "Cs")
+
+
+def _expected_entry(number: int, expected: str) -> str:
+    return f"entries 'token' or 'token=node id', separated by commas or line ends: in entry {number} {expected}"
 
 
 def _days(text: str) -> float:

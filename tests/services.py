@@ -128,13 +128,20 @@ def run_nginx(program: Path, folder: Path, backend: Path) -> Iterator[int]:
         port=port,
         parameters=program.parents[2] / "etc" / "nginx" / "uwsgi_params",
     )
+    with start_nginx(program, folder, settings, port):
+        yield port
+
+
+@contextmanager
+def start_nginx(program: Path, folder: Path, settings: str, port: int) -> Iterator[None]:
+    """An nginx with these settings, by which it listens on this port of 127.0.0.1."""
     (folder / "nginx.conf").write_text(settings)
     with (folder / "nginx.log").open("wb") as log:
         command = [program, "-p", folder, "-c", "nginx.conf", "-e", "stderr"]
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         _await_port(port, server, folder / "nginx.log")
-        yield port
+        yield
     finally:
         server.terminate()
         server.wait(timeout=START_SECONDS)

@@ -1,5 +1,6 @@
 """The settings: every variable, every way to get it wrong, and no secret ever shown."""
 
+import hashlib
 import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,6 +35,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         "router_ips": (),
         "mqtt_server": None,
         "mqtt_prefixes": ("/isems/", "isems/testdrive/foobar/", "isems/"),
+        "push_tokens": (),
         "hide_inactive_after_days": 30,
         "sentry_dsn": None,
         "is_development": False,
@@ -116,6 +118,7 @@ def test_every_variable_reaches_its_setting(name: str, text: str, field: str, va
         ("MQTT_SERVER", "http://broker"),
         ("ISEMS_MQTT_PREFIXES", "mesh"),
         ("ISEMS_MQTT_PREFIXES", "mesh/#/"),
+        ("ISEMS_PUSH_TOKENS", "short"),
         ("MQTT_SERVER", "broker:port"),
         ("MQTT_SERVER", "two words"),
         ("HIDE_INACTIVE_AFTER_DAYS", "0"),
@@ -154,7 +157,7 @@ def test_a_wrong_value_is_refused_with_name_value_and_expectation_in_one_line(na
     assert sentence.startswith(f"{name} is ")
     assert ", expected " in sentence
     assert "\n" not in sentence
-    hides = name == "SENTRY_DSN" or ("://" in text and not text.startswith("sqlite"))
+    hides = name in ("SENTRY_DSN", "ISEMS_PUSH_TOKENS") or ("://" in text and not text.startswith("sqlite"))
     # Cut at 200 characters: a value of any length must not fill the screen.
     assert hides or repr(text)[:200] in sentence
 
@@ -278,10 +281,74 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> No
         ({"ISEMS_ROUTER_IPS": " , "}, False),
         ({"ISEMS_ROUTER_IPS": "a"}, True),
         ({"MQTT_SERVER": "broker"}, True),
+        ({"ISEMS_PUSH_TOKENS": "t" * 16}, True),
+        ({"ISEMS_PUSH_TOKENS": ","}, False),
     ],
 )
-def test_a_source_is_nodes_or_a_broker(environment: dict[str, str], has_source: bool) -> None:
+def test_a_source_is_nodes_a_broker_or_who_may_push(environment: dict[str, str], has_source: bool) -> None:
     assert read(**environment).has_source is has_source
+
+
+# -- who may push ---------------------------------------------------------------------------------
+
+FREE, BOUND = "0123456789abcdef", "Roof_-.~" * 16
+
+
+def tokens(text: str) -> dict[bytes, set[str]]:
+    return {token.digest: set(token.nodes) for token in read(ISEMS_PUSH_TOKENS=text).push_tokens}
+
+
+def digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def test_a_token_is_free_or_bound_to_one_node_or_several() -> None:
+    text = f"{FREE}, {BOUND}=Dach\r\n{BOUND} = a,\n\n{BOUND}=two words=x, {FREE}"
+    assert tokens(text) == {digest(FREE): set(), digest(BOUND): {"Dach", "a", "two words=x"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "node"),
+    [("Dach%2C Nord", "Dach, Nord"), ("%20x%20", " x "), ("S%C3%BCd", "Süd"), ("Süd", "Süd"), ("50%", "50%")],
+)
+def test_a_node_id_may_be_percent_encoded(text: str, node: str) -> None:
+    assert tokens(f"{FREE}={text}") == {digest(FREE): {node}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("geheim-geheim-x", "in entry 1 a token of 16 to 128"),
+        ("geheim" * 22, "in entry 1 a token of 16 to 128"),
+        (f"{FREE},geheim geheim geheim", "in entry 2 a token of 16 to 128"),
+        ("geheim/geheim/geheim", "a token of 16 to 128"),
+        ("geheim-geheim-gehéim", "a token of 16 to 128"),
+        ("=Dach", "a token of 16 to 128"),
+        ("geheim-geheim-geheim=", "a node id of 1 to 255 bytes"),
+        ("geheim-geheim-geheim=%00", "a node id of 1 to 255 bytes"),
+        ("geheim-geheim-geheim=%FF", "a node id of 1 to 255 bytes"),
+        ("geheim-geheim-geheim=" + "ä" * 128, "a node id of 1 to 255 bytes"),
+        ("geheim-geheim-geheim=a,geheim-geheim-geheim", "in entry 2 a token that stands either alone or before"),
+        ("geheim-geheim-geheim,geheim-geheim-geheim=a", "in entry 2 a token that stands either alone or before"),
+    ],
+)
+def test_a_wrong_token_is_told_by_its_place_and_not_shown(text: str, expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(text, encoding="utf-8")
+    for sentence in (refusal(ISEMS_PUSH_TOKENS=text), refusal(ISEMS_PUSH_TOKENS_FILE=str(file))):
+        assert sentence.startswith("ISEMS_PUSH_TOKENS is (not shown), expected ")
+        assert expected in sentence
+        assert "heim" not in sentence
+
+
+def test_the_settings_themselves_hold_no_token() -> None:
+    assert FREE not in repr(read(ISEMS_PUSH_TOKENS=FREE))
+
+
+def test_a_file_too_long_to_be_read_is_refused_and_not_cut(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"{FREE}=Dach\n" * 4000, encoding="utf-8")
+    assert "at most 65536 characters" in refusal(ISEMS_PUSH_TOKENS_FILE=str(file))
 
 
 class Asked(dict[str, str]):

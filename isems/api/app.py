@@ -3,10 +3,12 @@
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from isems.api import health, home, predecessor, problems
+from isems.api import health, home, predecessor, problems, push
 from isems.api.answers import SeenTags
-from isems.api.context import CONFIG, DATABASE, TAGS
+from isems.api.context import CONFIG, DATABASE, GATE, TAGS
 from isems.api.prefix import StripPrefix
+from isems.api.push_store import Store, store_at_once
+from isems.api.redaction import redact_logs
 from isems.api.sentry import start_sentry
 from isems.config import Config
 from isems.storage.database import Database
@@ -19,13 +21,14 @@ class NodeConverter(BaseConverter):
     part_isolating = False
 
 
-def create_app(config: Config | None = None, database: Database | None = None) -> Flask:
-    """Assemble the application; without arguments from the environment.
+def create_app(config: Config | None = None, database: Database | None = None, store: Store | None = None) -> Flask:
+    """Assemble the application; without arguments from the environment. `store` takes what is pushed.
 
     Raises ConfigError for a wrong setting.
     """
     config = config or Config.from_environment()
     start_sentry(config)
+    redact_logs()
     app = Flask("isems", static_folder=None)
     app.extensions[CONFIG] = config
     app.extensions[DATABASE] = database or Database(config.database_url)
@@ -36,7 +39,15 @@ def create_app(config: Config | None = None, database: Database | None = None) -
     app.register_blueprint(predecessor.routes)
     app.register_blueprint(health.routes)
     app.register_blueprint(home.routes)
+    if config.push_tokens:
+        app.config["MAX_CONTENT_LENGTH"] = push.MAX_BODY_BYTES
+        app.extensions[GATE] = push.Gate(config, store or _default_store(config))
+        app.register_blueprint(push.routes)
     if config.is_development:
         app.after_request(problems.allow_any_origin)
     app.wsgi_app = StripPrefix(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _default_store(config: Config) -> Store:
+    return store_at_once(config, Database(config.database_url, is_durable=True))

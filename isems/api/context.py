@@ -1,6 +1,6 @@
 """What the factory handed to the application, for its routes."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
@@ -8,9 +8,14 @@ from isems.api.answers import SeenTags
 from isems.config import Config
 from isems.storage.database import Database
 
+if TYPE_CHECKING:
+    from isems.api.push import Gate
+
 CONFIG = "isems.config"
 DATABASE = "isems.database"
 TAGS = "isems.tags"
+#: Only where somebody may push.
+GATE = "isems.gate"
 #: Set by `isems serve --demo`: everything shown is simulated.
 DEMO = "isems.demo"
 
@@ -28,6 +33,11 @@ def database() -> Database:
 def tags() -> SeenTags:
     """Give the memory of what clients have already."""
     return cast(SeenTags, current_app.extensions[TAGS])
+
+
+def gate() -> "Gate":
+    """Give who may push, and where to."""
+    return cast("Gate", current_app.extensions[GATE])
 
 
 def is_demo() -> bool:

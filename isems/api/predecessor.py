@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 
 from isems.api import context
 from isems.api.answers import answer
+from isems.api.paths import path_as_sent
 from isems.domain.status import STATUS_MASK
 from isems.storage.newest import Stored, select_newest, select_newest_of_each
 from isems.storage.nodes import find_node
@@ -57,15 +58,11 @@ def _meanings(name: str) -> Iterator[str]:
     yield name
     with suppress(UnicodeError):  # an id that holds a percent sign and was not encoded
         yield sent.decode()
-    with suppress(UnicodeError):  # raw UTF-8, which the server of `flask run` takes for Latin-1
-        yield name.encode("latin-1").decode()
 
 
 def _name_as_sent() -> bytes:
     """The name as it stands in the request line; empty where a server before us changed more than the prefix."""
-    uri: str = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or ""
-    path, _, _ = uri.partition("?")
-    return path.partition("/measurements/")[2].removesuffix("/latest").encode("latin-1", "replace")
+    return path_as_sent().partition(b"/measurements/")[2].removesuffix(b"/latest")
 
 
 def encode_measurements(stored: Sequence[Stored], zone: tzinfo) -> bytes:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from isems import __version__
+from isems.api.redaction import redact_event
 from isems.config import Config
 
 
@@ -46,6 +47,7 @@ def start_sentry(config: Config) -> None:
         auto_session_tracking=False,
         send_client_reports=False,
         enable_backpressure_handling=False,
+        before_send=redact_event,
         transport=None if _has_threads() else _synchronous_transport(),
     )
 

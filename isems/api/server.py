@@ -12,19 +12,24 @@ from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.trigger import trigger
+from waitress.utilities import RequestEntityTooLarge
 
+from isems.api import problems
+from isems.api.push import MAX_BODY_BYTES as PUSHED_BYTES
 from isems.config import Config
 from isems.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 THREADS = 16
-#: Nothing is taken in over HTTP yet; without a limit a body of any size would be written to the disk first.
-MAX_REQUEST_BYTES = 65_536
+#: A longer body is refused before it is written to the disk. Where nobody may push, no body means anything.
+MAX_BODY_BYTES = 65_536
 #: How long running requests may take once we were told to stop.
 END_SECONDS = 3
 #: No such byte may stand in a request line.
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
+#: Nor may these be meant as they are where a board pushes: it puts its node id there, whatever that holds.
+NOT_OF_A_PATH = re.compile(rb"[^\x21-\x7e]|[?#]")
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def _listen(app: Flask, config: Config, sockets: dict[int, Any]) -> Any:
             port=config.port,
             threads=THREADS,
             clear_untrusted_proxy_headers=True,
-            max_request_body_size=MAX_REQUEST_BYTES,
+            max_request_body_size=(PUSHED_BYTES if config.push_tokens else MAX_BODY_BYTES) + 1,
             ident=None,
         )
     except (OSError, ValueError) as error:
@@ -73,11 +78,44 @@ def _listen(app: Flask, config: Config, sockets: dict[int, Any]) -> Any:
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress brings no types
-    """Takes node names as curl sends them: UTF-8 that should have been percent-encoded."""
+    """Takes node ids as curl and boards send them, which should have percent-encoded them."""
+
+    error: Any = None
+
+    def received(self, data: bytes) -> int:
+        count: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error = _TooLarge(self.error.body)
+        return count
 
     def parse_header(self, header_plus: bytes) -> None:
         line, end, rest = header_plus.partition(b"\r\n")
-        super().parse_header(NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line) + end + rest)
+        super().parse_header(_mend_request_line(line) + end + rest)
+
+
+def _mend_request_line(line: bytes) -> bytes:
+    method, _, rest = line.partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    if method == b"POST" and _is_pushed(target) and version.startswith(b"HTTP/"):
+        return b"POST " + _encode(NOT_OF_A_PATH, target) + b" " + version
+    return _encode(NOT_ASCII, line)
+
+
+def _is_pushed(target: bytes) -> bool:
+    start, push, _ = target.partition(b"/push/")
+    return bool(push) and target.endswith(b"/data") and not set(start) & set(b" ?#") and not set(target) & set(b"\r\n")
+
+
+def _encode(forbidden: re.Pattern[bytes], line: bytes) -> bytes:
+    return forbidden.sub(lambda byte: b"%%%02X" % byte[0][0], line)
+
+
+class _TooLarge(RequestEntityTooLarge):  # type: ignore[misc]
+    """What waitress answers instead of the application, in the application's words."""
+
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        body = problems.encode_problem(self.code, "the body is larger than anything that is taken in here")
+        return f"{self.code} {self.reason}", [("Content-Type", problems.MEDIA_TYPE)], body
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]

@@ -33,6 +33,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     #: Node id known from the way it came (a topic, a URL); None: it is in the bytes.
     node_hint: str | None = None
+    #: The only nodes that may speak this way, where the way does not name one itself; None: all.
+    allowed_nodes: frozenset[str] | None = None
     #: False for anything that may have waited on its way: retained, backlog, a file.
     is_live: bool = True
     #: It may have waited in a broker's queue, behind what the node published before it and ahead of what came later.

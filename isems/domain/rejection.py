@@ -12,7 +12,7 @@ class Reason(StrEnum):
     FIELD_COUNT = "field_count"
     REVISION = "revision"
     NODE_NAME = "node_name"
-    #: A line names another node than the topic or address that it came by.
+    #: A line names another node than the topic, path or token that it came by.
     NODE_FOREIGN = "node_foreign"
     TOPIC = "topic"
     ENCODING = "encoding"

@@ -26,23 +26,26 @@ def read_payload(payload: Payload) -> Arrival:
     except FormatError as error:
         piece = Rejected(payload.data, Reason.NO_FORMAT, str(error), payload.node_hint)
         return Arrival(payload, Parsed([], [], [piece]))
-    return Arrival(payload, _without_foreign(parsed, payload.node_hint))
+    allowed = payload.allowed_nodes if payload.node_hint is None else frozenset((payload.node_hint,))
+    return Arrival(payload, _without_foreign(parsed, allowed))
 
 
-def _without_foreign(parsed: Parsed, node: str | None) -> Parsed:
-    """Reject records of other nodes than the one that may use this way in: else any node could write into the history
-    of any other, whatever its broker allows it.
+def _without_foreign(parsed: Parsed, allowed: frozenset[str] | None) -> Parsed:
+    """Reject records of other nodes than those that may use this way in: else any node could write into the history
+    of any other, whatever its broker or its push token allows it.
     """
-    if node is None or all(measurement.node == node for measurement in parsed.measurements):
+    if allowed is None or all(measurement.node in allowed for measurement in parsed.measurements):
         return parsed
+    who = next(iter(allowed)) if len(allowed) == 1 else None
     own = Parsed([], [], list(parsed.rejected))
     for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
-        if measurement.node == node:
+        if measurement.node in allowed:
             own.measurements.append(measurement)
             own.raws.append(raw)
         else:
-            detail = f"a record of {measurement.node!r} came where only {node!r} may speak"
-            own.rejected.append(Rejected(raw_of(raw), Reason.NODE_FOREIGN, detail, node))
+            speakers = f"{len(allowed)} other nodes" if who is None else repr(who)
+            detail = f"a record of {measurement.node!r} came where only {speakers} may speak"
+            own.rejected.append(Rejected(raw_of(raw), Reason.NODE_FOREIGN, detail, who))
     return own
 
 

@@ -60,6 +60,8 @@ class Database:
         self.is_sqlite = self.kind == "sqlite"
         # PostgreSQL needs none: it appends to its table anyway, and other programs read there.
         self.has_inbox = has_inbox and self.is_sqlite
+        # PostgreSQL is, unless its own settings say otherwise.
+        self.is_durable = is_durable or not self.is_sqlite
         self.engine = _sqlite_engine(self.url, is_durable) if self.is_sqlite else _postgres_engine(self.url)
         event.listen(self.engine, "begin", _begin)
         #: Ids of committed rows by what they are known by; see `KnownIds`.

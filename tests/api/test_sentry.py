@@ -158,3 +158,45 @@ def test_a_wrong_dsn_is_refused_without_being_shown() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("Error: SENTRY_DSN is (not shown), expected ")
     assert done.stderr.count("\n") == 1
+
+
+PUSHING = """
+    import logging
+    from app import app
+    from isems.api.context import GATE
+
+    def fail(payload):
+        raise RuntimeError("the store broke")
+
+    gate = app.extensions[GATE]
+    real, gate.store = gate.store, fail
+    client = app.test_client()
+    token = "TOKEN"
+    spelt = "/api/%70ush%2F" + token + "/isems/Elektra-Dach/data"
+    referer = {"Referer": "http://localhost/api/push/" + token + "/data"}
+    logging.getLogger("werkzeug").warning('"POST %s HTTP/1.1" 202 -', spelt)
+    logging.getLogger("waitress").warning("Client disconnected while serving /push/" + token + "/data")
+    path = "/api/push/" + token + "/isems/Elektra-Dach/data"
+    assert client.post(path, data="x", headers=referer).status_code == 500
+    logging.getLogger("waitress").error("Exception while serving %s", path)
+    assert client.post("/api/push/" + token + "x/data", data="x").status_code == 403
+    gate.store = real
+    assert client.post(path, data="x").status_code == 202
+    logging.getLogger("isems.collector").error("a later error, with all that was logged before it")
+"""
+
+
+def test_a_push_token_is_in_no_report_no_log_and_no_answer(sentry: Sentry, tmp_path: Path) -> None:
+    token = "geheim-0123456789"
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path / 'isems.db'}", "ISEMS_PUSH_TOKENS": token}
+    done = run(PUSHING.replace("TOKEN", token), SENTRY_DSN=sentry.dsn, **environment)
+    assert done.returncode == 0, done.stderr
+    events = sentry.events()
+    assert len(events) == 3, events
+    (fault,) = (event for event in events if "exception" in event)
+    assert fault["exception"]["values"][-1]["value"] == "the store broke"
+    # It is still told what was asked for, and by which page.
+    assert fault["request"]["url"].endswith("/push/***/isems/Elektra-Dach/data")
+    everything = "\n".join([*sentry.bodies, done.stdout, done.stderr])
+    assert "***/data" in everything
+    assert "geheim" not in everything

@@ -23,6 +23,7 @@ import pytest
 from isems.storage.database import Database
 from tests.api.asking import ask
 from tests.api.stored import line
+from tests.end_to_end.test_push import send
 from tests.predecessor import history, make_database
 from tests.published import messages, records_of, stored, wait_until
 from tests.services import NGINX, UWSGI, Broker, free_port, publish, require_service, run_mosquitto, run_nginx
@@ -95,7 +96,9 @@ def set_up(folder: Path) -> Deployment:
 
 
 @contextmanager
-def uwsgi(deployment: Deployment, wsgi_file: str = "app.py", **more: str) -> Iterator[str]:
+def uwsgi(
+    deployment: Deployment, wsgi_file: str = "app.py", *, logs_requests: bool = True, **more: str
+) -> Iterator[str]:
     """Four processes without threads, configured as the predecessor's were; gives the base URL."""
     port = free_port()
     settings = {
@@ -109,6 +112,7 @@ def uwsgi(deployment: Deployment, wsgi_file: str = "app.py", **more: str) -> Ite
         "wsgi-file": wsgi_file,
         "callable": "app",
         "die-on-term": "true",
+        "disable-logging": "false" if logs_requests else "true",
     }
     if os.geteuid() == 0:
         settings |= {"uid": "www-data", "gid": "www-data"}  # as Debian runs it: who polls is another
@@ -325,6 +329,43 @@ def test_every_name_finds_its_node_through_nginx_and_its_rewrite(deployment: Dep
         assert ask_for("nobody/latest")[0] == 404
         # What is no HTTP, nginx refuses itself.
         assert [ask_for(f"{name}/latest")[0] for name in ("two words", "50%")] == [400, 400]
+
+
+def test_boards_push_through_nginx_and_uwsgi_and_no_log_shows_their_token(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    program = require_service(NGINX)
+    folder = deployment.elsewhere / "pushed"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "www-data", "www-data")  # who takes in must be allowed to write
+    token = "geheim-0123456789abcdef"
+    settings = {
+        "DATABASE_URL": f"sqlite:///{folder / 'isems.db'}",
+        "ISEMS_PUSH_TOKENS": token,
+        "ISEMS_CLOCK_TRUSTED": "yes",
+    }
+    names = ["Dach", "Gartenhaus-Süd", "a/b", "a//b", "a/../b", "a%20b"]
+
+    with (
+        uwsgi(deployment, logs_requests=False, **settings) as base,
+        run_nginx(program, tmp_path, deployment.socket) as port,
+    ):
+        direct = int(base.rpartition(":")[2])
+        for name in names:
+            body = line(name.replace("%20", " "), int(time.time())).encode()
+            answers = [send(one, f"/api/push/{token}/isems/{name}/data", body) for one in (port, direct)]
+            assert [status for status, _ in answers] == [202, 202]
+            assert [(told["stored"], told["duplicate"]) for _, told in answers] == [(1, 0), (0, 1)], name
+        assert send(port, f"/api/push/{token}x/Dach/data", b"x")[0] == 403
+        chunks = b"3\r\nx;y\r\n0\r\n\r\n"
+        # Through uwsgi's protocol nobody can tell whether they were united: better refused than an empty body kept.
+        for one in (port, direct):
+            assert send(one, f"/api/push/{token}/data", chunks, "Transfer-Encoding: chunked")[0] == 411
+        assert send(direct, f"/api/push/{token}/data", b"", length=(1 << 20) + 1)[0] == 413
+    for log in (deployment.elsewhere / "uwsgi.log", tmp_path / "nginx.log"):
+        assert "geheim" not in log.read_text()
+        assert "Traceback" not in log.read_text()
 
 
 def test_an_error_under_uwsgi_without_threads_reaches_sentry(deployment: Deployment) -> None:
