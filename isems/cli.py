@@ -26,7 +26,7 @@ from isems.api.push_store import store_in_groups
 from isems.api.sentry import start_sentry
 from isems.collector import WAVE_SECONDS, Collector, NodeReport, check_addresses, import_file
 from isems.config import Config
-from isems.demo import READY, demo_config, import_history, simulated_mesh
+from isems.demo import READY, config_with, demo_config, import_history, simulated_mesh
 from isems.domain.clock import ClockState, Moment
 from isems.errors import ConfigError, IsemsError, SchemaOutdatedError
 from isems.fleet import Node, list_nodes
@@ -35,9 +35,12 @@ from isems.simulator import (
     Fault,
     Mesh,
     NodeSpec,
+    Place,
+    Publisher,
     SimulatedClock,
     assign_faults,
     make_mesh,
+    parse_place,
     serve_mesh,
     write_history,
 )
@@ -469,7 +472,7 @@ def serve(demo: str) -> None:
     prepare_process()
     is_demo = demo == "always" or (demo == "auto" and not config.has_source)
     if is_demo:
-        config = msgspec.structs.replace(demo_config(config), push_tokens=())  # nobody's data belong among these
+        config = demo_config(config)
         click.echo(f"No node is configured: SIMULATED nodes are shown, kept in {config.database_url}", err=True)
     check_addresses(config.router_ips)
     # Each has connections of its own: a writer remembers more of what it wrote while nobody else uses them.
@@ -507,11 +510,11 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
     async with AsyncExitStack() as stack:
         if mesh_port is not None:
             mesh = await stack.enter_async_context(simulated_mesh(mesh_port))
-            config = msgspec.structs.replace(config, router_ips=mesh.addresses)
+            config = config_with(config, mesh)
             result = await import_history(database, mesh.history, _moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         log.info("polling %d addresses", len(config.router_ips))
-        if config.mqtt_server and mesh_port is None:
+        if config.mqtt_server:
             stack.callback(_start_subscriber(config, database))
         await Collector(config, database, commit_seconds=config.commit_interval).run()
 
@@ -549,6 +552,11 @@ def _log_history(done: int, count: int) -> None:
 @click.option("--host", default="127.83.0.1", show_default=True, help="Address of the first node; on loopback only.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8083, show_default=True)
 @click.option(
+    "--mqtt",
+    metavar="HOST[:PORT]",
+    help="A broker on this computer, to which the boards publish every 65 s as their programs do.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -568,12 +576,14 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter an option
     seed: int,
     host: str,
     port: int,
+    mqtt: str | None,
     faults: tuple[str, ...],
     history: Path | None,
     *,
     until_input_ends: bool,
 ) -> None:
-    """Serve a mesh of simulated nodes over HTTP on loopback addresses."""
+    """Serve a mesh of simulated nodes over HTTP on loopback addresses; with --mqtt its boards publish as well."""
+    broker = None if mqtt is None else parse_place(mqtt)
     if until_input_ends:
         threading.Thread(target=_end_with_input, daemon=True).start()
     mesh = make_mesh(count, seed)
@@ -582,8 +592,9 @@ def simulate(  # noqa: PLR0913, PLR0917  one parameter an option
     past = now - days * 86_400
     if history is not None:
         _write_history(mesh, int(past), int(now), history)
-    clock = time.time if speed is None else SimulatedClock(past, speed, time.time)
-    asyncio.run(_simulate(serve_mesh(mesh, base_host=host, port=port, clock=clock, faults=assigned)))
+    clock = SimulatedClock(time.time() if speed is None else past, speed or 1, time.time)
+    starting = serve_mesh(mesh, base_host=host, port=port, clock=clock, faults=assigned)
+    asyncio.run(_simulate(starting, broker, clock))
 
 
 def _write_history(mesh: Sequence[NodeSpec], start: int, end: int, folder: Path) -> None:
@@ -591,16 +602,19 @@ def _write_history(mesh: Sequence[NodeSpec], start: int, end: int, folder: Path)
         write_history(mesh, start, end, folder, lambda done, count: bar.update(1))
 
 
-async def _simulate(starting: Coroutine[Any, Any, Mesh]) -> None:
+async def _simulate(starting: Coroutine[Any, Any, Mesh], broker: Place | None, clock: SimulatedClock) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await starting as mesh:
+    async with await starting as mesh, asyncio.TaskGroup() as tasks:
+        publishing = tasks.create_task(Publisher(mesh.memories, broker, clock).run()) if broker else None
         for address in mesh.addresses:
             click.echo(address)
         click.echo(READY)
         sys.stdout.flush()
         await stop.wait()
+        if publishing:
+            publishing.cancel()
 
 
 def _end_with_input() -> None:

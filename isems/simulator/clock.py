@@ -21,3 +21,8 @@ class SimulatedClock:
         """Give the simulated time; never ahead of the real one."""
         real = self._now()
         return min(real, self._start + (real - self._began) * self._speed)
+
+    def seconds_until(self, at: float) -> float:
+        """Give how many real seconds it is until this clock shows `at`; 0 or less where it did so already."""
+        real = self._now()
+        return max(at - real, (at - self._start) / self._speed - (real - self._began))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from random import Random
 
 from isems.errors import ConfigError
 from isems.simulator.nodes import NodeSpec, Program
@@ -13,6 +14,7 @@ UNSET_ROUTER_TIME = 1538049555
 AHEAD_SECONDS = (3 * 3600, 2 * 365 * 86400)
 #: Seconds between two power cuts of a node with the fault `reboot`.
 POWER_CYCLE = 1200
+_GARBAGE_BYTES = 1500
 
 
 class Fault(StrEnum):
@@ -26,6 +28,7 @@ class Fault(StrEnum):
     CLOCK_AHEAD = "clock_ahead"
     SILENT_CONTROLLER = "silent_controller"
     REBOOT = "reboot"
+    DUPLICATE = "duplicate"
 
 
 def parse_fault(text: str) -> tuple[int, Fault]:
@@ -60,6 +63,8 @@ def check_faults(mesh: Sequence[NodeSpec], faults: dict[str, Fault]) -> None:
             raise ConfigError(f"fault {fault.value} is for node {name!r}, which is not in the mesh")
         if fault is Fault.SILENT_CONTROLLER and specs[name].program not in (Program.ROUTER, Program.AVR_BOARD):
             raise ConfigError(f"fault {fault.value} is for node {name!r}, which has no controller of its own")
+        if fault is Fault.DUPLICATE and not specs[name].publishes:
+            raise ConfigError(f"fault {fault.value} is for node {name!r}, which does not publish")
 
 
 def own_time(spec: NodeSpec, fault: Fault | None, session: Session, at: int) -> int:
@@ -79,6 +84,11 @@ def faulty_line(spec: NodeSpec, fault: Fault | None, session: Session, at: int, 
     if fault is Fault.SILENT_CONTROLLER:
         return _silent_line(spec, at, line)
     return line
+
+
+def garbage(spec: NodeSpec, at: int) -> bytes:
+    """Give the bytes that a node with the fault `garbage` sends at an instant instead of its records."""
+    return Random(f"{spec.name}/{at}").randbytes(_GARBAGE_BYTES)
 
 
 def _silent_line(spec: NodeSpec, at: int, line: str) -> str:

@@ -24,7 +24,7 @@ class NodeMemory:
         self.fault = fault
         #: The session at the last instant asked for; None: the node is without power.
         self.session: Session | None = None
-        self._timeline = Timeline(spec, POWER_CYCLE if fault is Fault.REBOOT else None)
+        self.timeline = Timeline(spec, POWER_CYCLE if fault is Fault.REBOOT else None)
         self._source: Iterator[Record] = iter(())
         self._pending: Record | None = None
         self._kept: list[Record] = []
@@ -69,10 +69,10 @@ class NodeMemory:
 
     def _restart(self, at: int) -> None:
         self._kept, self._count, self._source = [], 0, iter(())
-        self.session = self._timeline.session(at)
+        self.session = self.timeline.session(at)
         if self.session is not None:
             self._count = self._unneeded(self.session, at)
-            self._source = session_lines(self.spec, self._timeline.season(at), self.session, self._count)
+            self._source = session_lines(self.spec, self.timeline.season(at), self.session, self._count)
         self._pending = next(self._source, None)
 
     def _unneeded(self, session: Session, at: int) -> int:

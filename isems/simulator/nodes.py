@@ -60,6 +60,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     power_save_level: int = 0
     #: Health after the night test, percent (boards).
     worn_percent: int = 96
+    #: Last levels of the MQTT topics to which its owner told the board to publish.
+    publishes: tuple[str, ...] = ()
 
 
 #: The demonstration mesh.
@@ -86,6 +88,11 @@ _QUARTERS = (
     *("Neukölln", "Köpenick", "Weißensee", "Pankow", "Wedding", "Kreuzberg/SO36", "Moabit", "Lichtenberg", "Spandau"),
     *("Schöneberg", "Treptow", "Britz", "Rummelsburg", "Grünau", "Hönow", "Späthsfelde", "Bernau", "Erkner"),
 )
+_PUBLISHES = {
+    Program.BOARD: ("csvlog", "data.json"),
+    Program.BOARD_LUA53: ("csvlog",),
+    Program.OLD_BOARD: ("data.json",),
+}
 #: Eight routers in twelve; the rest shared by the boards.
 _PROGRAMS = tuple(purchase.program for purchase in _DEMO)
 
@@ -138,4 +145,5 @@ def _build(index: int, seed: int, purchase: _Purchase) -> NodeSpec:
         warmth=round(pick(0.5, 4.0, seed, index, "warmth"), 1),
         power_save_level=1 if chance(seed, index, "power save") < 0.2 else 0,
         worn_percent=85 + int(15 * chance(seed, index, "worn")),
+        publishes=_PUBLISHES.get(program, ()),
     )

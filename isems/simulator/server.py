@@ -6,14 +6,13 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from ipaddress import AddressValueError, IPv4Address
-from random import Random
 from types import TracebackType
 
 import msgspec
 
 from isems.errors import ConfigError
 from isems.simulator.answers import answer
-from isems.simulator.faults import Fault, check_faults
+from isems.simulator.faults import Fault, check_faults, garbage
 from isems.simulator.memory import NodeMemory
 from isems.simulator.nodes import NodeSpec, Program
 
@@ -21,7 +20,6 @@ log = logging.getLogger(__name__)
 
 #: No request of a node client is larger; a board reads one TCP segment.
 _REQUEST_BYTES, _SEGMENT_BYTES = 8192, 1460
-_GARBAGE_BYTES = 1500
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +85,8 @@ class Mesh:
     def __init__(self, addresses: list[str]) -> None:
         """Made by `serve_mesh`."""
         self.addresses = addresses
+        #: Of all nodes that are not dead, for who makes them publish, too.
+        self.memories: list[NodeMemory] = []
         self._servers: list[asyncio.Server] = []
         self._nodes: list[_NodeServer] = []
 
@@ -95,6 +95,7 @@ class Mesh:
         if node.fault is Fault.DEAD:
             return
         self._nodes.append(node)
+        self.memories.append(node.memory)
         self._servers.append(await asyncio.start_server(node.serve, host, port, limit=_REQUEST_BYTES, backlog=32))
 
     async def close(self) -> None:
@@ -123,14 +124,14 @@ class _NodeServer:
 
     def __init__(self, memory: NodeMemory, clock: Callable[[], float], limits: Limits) -> None:
         self.fault = memory.fault
-        self._memory = memory
+        self.memory = memory
         self._clock = clock
         self._limits = limits
         self._open: set[asyncio.Task[None]] = set()
 
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection; a plain function, so that asyncio logs nothing when we cancel."""
-        if len(self._open) >= self._limits.connections or self._memory.advance(int(self._clock())) is None:
+        if len(self._open) >= self._limits.connections or self.memory.advance(int(self._clock())) is None:
             # Too many, or no power.
             _reset(writer)
             return
@@ -150,12 +151,12 @@ class _NodeServer:
             async with asyncio.timeout(self._limits.slow_seconds + self._limits.answer_seconds):
                 await self._reply(request, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            log.debug("%s: connection dropped: %r", self._memory.spec.name, error)
+            log.debug("%s: connection dropped: %r", self.memory.spec.name, error)
         finally:
             _reset(writer)
 
     async def _read_request(self, reader: asyncio.StreamReader) -> bytes:
-        if self._memory.spec.program in (Program.OLD_BOARD, Program.AVR_BOARD):
+        if self.memory.spec.program in (Program.OLD_BOARD, Program.AVR_BOARD):
             return await reader.read(_SEGMENT_BYTES)
         return await reader.readuntil(b"\r\n\r\n")
 
@@ -163,11 +164,11 @@ class _NodeServer:
         if self.fault is Fault.SLOW:
             await asyncio.sleep(self._limits.slow_seconds)
         at = int(self._clock())
-        if not request or self._memory.advance(at) is None:
+        if not request or self.memory.advance(at) is None:
             return
-        head, body = answer(self._memory, request, at)
+        head, body = answer(self.memory, request, at)
         if self.fault is Fault.GARBAGE:
-            body = self._garbage(at)
+            body = garbage(self.memory.spec, at)
             head = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" if head else b""
         if self.fault is Fault.TRICKLE:
             await self._trickle(head + body, writer)
@@ -186,9 +187,6 @@ class _NodeServer:
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-
-    def _garbage(self, at: int) -> bytes:
-        return Random(f"{self._memory.spec.name}/{at}").randbytes(_GARBAGE_BYTES)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from isems.storage.database import Database
 from isems.storage.newest import count_measurements
+from tests.services import MOSQUITTO, find_mosquitto, require_service
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Longer than anything here takes on a busy machine.
@@ -120,17 +121,27 @@ def wait_until(is_done: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def simulators(port: int) -> list[int]:
-    """The processes that simulate nodes on a port."""
+def processes(*wanted: str) -> list[int]:
+    """The processes whose command line holds all these texts."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
         except OSError:  # ended while we looked
             continue
-        if b"simulate" in words and str(port).encode() in words:
+        if all(text in command for text in wanted):
             found.append(int(folder.name))
     return found
+
+
+def simulators(port: int) -> list[int]:
+    """The processes that simulate nodes on a port."""
+    return processes("\0simulate\0", f"\0{port}\0")
+
+
+def brokers(checkout: Path) -> list[int]:
+    """The mosquittos of a demonstration."""
+    return processes("mosquitto\0-c\0", str(checkout))
 
 
 def resident_megabytes(process: "subprocess.Popen[str]") -> float:
@@ -214,6 +225,12 @@ def is_served(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def test_simulated_boards_publish_on_this_computer_only() -> None:
+    with started("simulate", "--nodes", "4", "--mqtt", "10.0.0.1:1883") as mesh:
+        assert mesh.process.wait(PATIENCE) == 2
+        mesh.wait_for(r"\AError: --mqtt is '10\.0\.0\.1:1883', expected [^\n]*\Z")
+
+
 # -- with nothing configured ----------------------------------------------------------------------
 
 
@@ -221,11 +238,23 @@ def copy_checkout(folder: Path, history_days: int) -> Path:
     """A checkout of its own, with a shorter past: its databases are its own, too."""
     shutil.copytree(ROOT / "isems", folder / "isems")
     shutil.copy(ROOT / "app.py", folder)
-    demo = folder / "isems" / "demo.py"
-    text, count = re.subn(r"^HISTORY_DAYS = \d+$", f"HISTORY_DAYS = {history_days}", demo.read_text(), flags=re.M)
-    assert count == 1
-    demo.write_text(text)
+    replace_constant(folder / "isems" / "demo.py", "HISTORY_DAYS", str(history_days))
     return folder
+
+
+def replace_constant(module: Path, name: str, value: str) -> None:
+    text, count = re.subn(rf"^{name} = .+$", f"{name} = {value}", module.read_text(), flags=re.M)
+    assert count == 1
+    module.write_text(text)
+
+
+def end_brokers(checkout: Path) -> None:
+    """See that none is left; one that is shall not stay on the developer's computer."""
+    try:
+        wait_until(lambda: not brokers(checkout))
+    finally:
+        for pid in brokers(checkout):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -240,6 +269,7 @@ def demonstration(checkout: Path, **environment: str) -> Iterator[tuple[Running,
         finally:
             if service.process.poll() is None:
                 service.end()
+            end_brokers(checkout)
 
 
 def test_with_nothing_configured_it_shows_a_simulated_mesh_and_says_so(tmp_path: Path) -> None:
@@ -275,7 +305,7 @@ def has_polled_since(checkout: Path, start: int) -> Callable[[], bool]:
     def ask() -> bool:
         with closing(sqlite3.connect(checkout / "isems-demo.db")) as connection:
             counted = connection.execute("SELECT count(*) FROM poll_target WHERE polled_at >= ?", (start,))
-            return int(counted.fetchone()[0]) == 12
+            return int(counted.fetchone()[0]) >= 11  # one only publishes where there is a broker
 
     return ask
 
@@ -317,14 +347,92 @@ def test_it_ends_promptly_while_its_past_is_still_being_made(tmp_path: Path, mom
         assert simulators(port + 1) == []
 
 
-@pytest.mark.parametrize("moment", ["serving on", "polling 12 addresses"])
+@pytest.mark.parametrize("moment", ["serving on", r"polling 1[12] addresses"])
 def test_the_simulated_nodes_are_gone_even_if_the_service_was_killed(tmp_path: Path, moment: str) -> None:
     checkout = copy_checkout(tmp_path, history_days=1)
     with demonstration(checkout) as (service, port):
         service.wait_for(moment)
         wait_until(lambda: simulators(port + 1))
+        assert len(brokers(checkout)) == (find_mosquitto() is not None)
         assert service.end(signal.SIGKILL)[0] == -signal.SIGKILL
-        wait_until(lambda: not simulators(port + 1))
+        wait_until(lambda: not simulators(port + 1) and not brokers(checkout))
+
+
+def newest(checkout: Path, node: str) -> int:
+    with closing(sqlite3.connect(checkout / "isems-demo.db")) as connection:
+        statement = "SELECT max(measured_at) FROM every_measurement m JOIN node n ON n.id = m.node_id WHERE n.name = ?"
+        return int(connection.execute(statement, (node,)).fetchone()[0] or 0)
+
+
+def test_with_a_mosquitto_at_hand_the_simulated_boards_publish_to_one_of_their_own(tmp_path: Path) -> None:
+    require_service(MOSQUITTO)
+    checkout = copy_checkout(tmp_path, history_days=1)
+    replace_constant(checkout / "isems" / "simulator" / "messages.py", "PUSH_PERIOD", "5")
+    # What the user configured is not contacted, nor its prefixes used.
+    with ExitStack() as stack:
+        other = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        other.settimeout(0.01)
+        configured = {"MQTT_SERVER": f"127.0.0.1:{other.getsockname()[1]}", "ISEMS_MQTT_PREFIXES": "elsewhere/"}
+        port = free_port()
+        environment = {"ISEMS_PORT": str(port), "TMPDIR": str(checkout)} | configured
+        service = stack.enter_context(started("serve", "--demo=always", cwd=checkout, **environment))
+        service.wait_for("polling 11 addresses")
+        service.wait_for(rf"127\.82\.0\.1:{port + 1}: receiving by MQTT 5")
+        # This board is not polled.
+        before = newest(checkout, "Wagenplatz Süd")
+        wait_until(lambda: newest(checkout, "Wagenplatz Süd") > before)
+        wait_until(lambda: "Balkon-Neukoelln" in {one["nodeId"] for one in measurements(port)})
+        # One that is polled and publishes is one node.
+        assert len(measurements(port)) == 12
+        assert len(brokers(checkout)) == 1
+        assert service.end()[0] == 0
+        assert "Traceback" not in service.text
+        assert "already connected" not in service.text
+        assert brokers(checkout) == simulators(port + 1) == []
+        with pytest.raises(TimeoutError):
+            other.accept()
+    with closing(sqlite3.connect(checkout / "isems-demo.db")) as connection:
+        rejected = connection.execute("SELECT DISTINCT reason, address FROM rejected").fetchall()
+    assert rejected == []
+
+
+@pytest.mark.parametrize("victim", ["mosquitto", "simulate"])
+def test_the_broker_of_a_demonstration_ends_with_it_whatever_died_before(tmp_path: Path, victim: str) -> None:
+    require_service(MOSQUITTO)
+    checkout = copy_checkout(tmp_path, history_days=1)
+    with demonstration(checkout) as (service, port):
+        service.wait_for("receiving by MQTT")
+        pids = brokers(checkout) if victim == "mosquitto" else simulators(port + 1)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert get(port, "/healthz") == "ok\n"
+        assert service.end()[0] == 0
+        assert brokers(checkout) == simulators(port + 1) == []
+        assert "Traceback" not in service.text
+
+
+def test_without_a_mosquitto_the_demonstration_runs_and_says_what_is_missing(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path, history_days=1)
+    replace_constant(checkout / "isems" / "demo.py", "BROKER_FOLDERS", "()")
+    with demonstration(checkout, PATH=str(tmp_path)) as (service, port):
+        service.wait_for("INFO MQTT is not shown, as there is no mosquitto here; on Debian: apt install mosquitto")
+        service.wait_for("polling 12 addresses")
+        wait_until(lambda: len(measurements(port)) == 12)
+        assert brokers(checkout) == []
+        assert service.end()[0] == 0
+    assert service.text.count("MQTT") == 1
+
+
+def test_a_mosquitto_that_does_not_start_is_told_and_the_demonstration_runs(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path, history_days=1)
+    (tmp_path / "mosquitto").write_text("#!/bin/sh\necho I will not >&2\nexit 3\n")
+    (tmp_path / "mosquitto").chmod(0o755)
+    with demonstration(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}") as (service, port):
+        service.wait_for("I will not")
+        service.wait_for("WARNING MQTT is not shown, as mosquitto does not start; its own words stand above")
+        service.wait_for("polling 12 addresses")
+        assert get(port, "/healthz") == "ok\n"
+        assert service.end()[0] == 0
 
 
 def test_a_mesh_that_cannot_start_is_told_and_ends_the_service(tmp_path: Path) -> None:
