@@ -92,6 +92,11 @@ class ClockReading(NamedTuple):
     has_stepped: bool
 
 
+def shows_clock(last: Measurement, receipt: Receipt) -> bool:
+    """Tell whether a delivery with that last record shows the node's clock: a router only where it tells its time."""
+    return receipt.sender_time is not None or last.configuration.dialect is not Dialect.ROUTER
+
+
 def read_clock(measurements: Sequence[Measurement], receipt: Receipt) -> ClockReading | None:
     """Tell what the records of one node, in the order in which it gave them, show of its clock.
 

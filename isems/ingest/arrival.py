@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from isems.domain.clock import Receipt, is_fresh
 from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
@@ -49,7 +51,7 @@ def _without_foreign(parsed: Parsed, allowed: frozenset[str] | None) -> Parsed:
     return own
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """What one node sent, in the order in which it came."""
 
     measurements: list[Measurement]
@@ -85,6 +87,8 @@ def _group_by_node(parsed: Parsed) -> dict[str, Sent]:
     names = dict.fromkeys(measurement.node for measurement in parsed.measurements)
     if len(names) == 1:
         return dict.fromkeys(names, Sent(parsed.measurements, parsed.raws))
+    if len(names) == len(parsed.measurements):
+        return {one.node: Sent([one], [raw]) for one, raw in zip(parsed.measurements, parsed.raws, strict=True)}
     groups = {name: Sent([], []) for name in names}
     for measurement, raw in zip(parsed.measurements, parsed.raws, strict=True):
         sent = groups[measurement.node]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from isems.domain.clock import Receipt, read_clock
+from isems.domain.clock import Receipt, read_clock, shows_clock
 from isems.ingest.arrival import Grouped
 from isems.storage.measurements import Inserted
 from isems.storage.node_memory import NodeMemory, forget_memories
@@ -23,39 +23,21 @@ def take_notes(
 
     Not while our own clock is wrong: a delivery noted in the future would never be replaced.
     """
-    if receipt.is_live and receipt.is_trusted:
-        _note_deliveries(connection, arrival, inserted, memories)
-        _note_clocks(connection, arrival, receipt, inserted, memories)
-
-
-def _note_deliveries(
-    connection: Connection, arrival: Grouped, inserted: Inserted, memories: Mapping[str, NodeMemory]
-) -> None:
-    if not inserted.told_more:
+    if not (receipt.is_live and receipt.is_trusted):
         return
-    received_at = arrival.payload.received_at
-    due = [
-        node_id
-        for name in arrival.by_node
-        if (node_id := inserted.node_ids.get(name)) in inserted.told_more
-        and is_delivery_due(memories[name].delivered_at, received_at)
-    ]
-    if due:
-        note_deliveries(connection, due, received_at)
-        forget_memories(connection)
-
-
-def _note_clocks(
-    connection: Connection,
-    arrival: Grouped,
-    receipt: Receipt,
-    inserted: Inserted,
-    memories: Mapping[str, NodeMemory],
-) -> None:
+    due: list[int] = []
+    changed = False
     for name, sent in arrival.by_node.items():
-        reading = read_clock(sent.measurements, receipt)
-        noted = memories[name].clock_state
-        node_id = inserted.node_ids.get(name)
-        if reading is not None and node_id is not None and (reading.state is not noted or reading.has_stepped):
-            note_clock(connection, node_id, reading, noted, receipt.received_at)
-            forget_memories(connection)
+        memory, node_id = memories[name], inserted.node_ids.get(name)
+        if node_id is None:
+            continue
+        if is_delivery_due(memory.delivered_at, receipt.received_at) and node_id in inserted.told_more:
+            due.append(node_id)
+        if shows_clock(sent.measurements[-1], receipt):
+            reading = read_clock(sent.measurements, receipt)
+            if reading is not None and (reading.state is not memory.clock_state or reading.has_stepped):
+                note_clock(connection, node_id, reading, memory.clock_state, receipt.received_at)
+                changed = True
+    note_deliveries(connection, due, receipt.received_at)
+    if due or changed:
+        forget_memories(connection)

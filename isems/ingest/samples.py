@@ -116,12 +116,12 @@ def let_lines_wait(
     if arrival.is_live or not arrival.payload.is_queued:
         return result
     for name, judgement in judgements.items():
-        measurements, raws = arrival.by_node[name]
+        sent = arrival.by_node[name]
         refused = []
         for one in judgement.refused:
-            ticks = ticks_of(measurements[one.index])
-            data = raw_of(raws[one.index])
-            is_board = measurements[one.index].configuration.dialect is Dialect.BOARD
+            ticks = ticks_of(sent.measurements[one.index])
+            data = raw_of(sent.raws[one.index])
+            is_board = sent.measurements[one.index].configuration.dialect is Dialect.BOARD
             is_unset = one.reason is Reason.CLOCK_UNSET and is_board and ticks is not None
             if is_unset and is_patient(connection, data):
                 line = msgspec.structs.replace(arrival.payload, data=data)

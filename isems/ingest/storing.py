@@ -75,10 +75,11 @@ def _sort_out(
     for arrival in arrivals:
         receipt = receipt_of(arrival, is_trusted=moment.is_trusted)
         plain = receipt.is_trusted and not arrival.is_sample and changing.isdisjoint(arrival.by_node)
-        for name, sent in arrival.by_node.items():
+        for name, sent in arrival.by_node.items() if plain else ():
             memory = memories[name]
-            plain = plain and not (memory.has_samples or memory.has_backlog)
-            plain = plain and is_plain(sent.measurements, receipt, memory.runs)
+            if memory.has_samples or memory.has_backlog or not is_plain(sent.measurements, receipt, memory.runs):
+                plain = False
+                break
         if not plain:
             changing.update(arrival.by_node)
         yield plain, arrival
@@ -116,8 +117,8 @@ def _store_judged(
 ) -> IngestResult:
     payload, parsed, by_node, _ = arrival
     judgements = {
-        name: judge_times(measurements, receipt, memories[name].runs, _recall_of(connection, name, memories[name]))
-        for name, (measurements, _) in by_node.items()
+        name: judge_times(sent.measurements, receipt, memories[name].runs, _recall_of(connection, name, memories[name]))
+        for name, sent in by_node.items()
     }
     waiting = let_lines_wait(connection, arrival, judgements, receipt, moment)
     settled = [

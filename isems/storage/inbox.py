@@ -8,7 +8,7 @@ A record is either here or in `measurement`; the view `every_measurement` has bo
 safe as anything else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection
@@ -50,11 +50,11 @@ def is_for_inbox(connection: Connection, rows: Sequence[Row]) -> bool:
     return len(rows) < FEW_ROWS or len(rows) < FEW_ROWS * len({row[0] for row in rows})
 
 
-def put(connection: Connection, rows: Sequence[Row]) -> None:
-    """Add rows whose keys are nowhere yet; settles all when these are enough."""
+def put(connection: Connection, rows: Mapping[Key, Row]) -> None:
+    """Add rows, by their keys, which are nowhere yet; settles all when these are enough."""
     here = _rows_here(connection)
-    _BULK.execute(raw_sqlite(connection), rows)
-    here.update((row[:2], row) for row in rows)
+    _BULK.execute(raw_sqlite(connection), list(rows.values()))
+    here.update(rows)
     if len(here) >= MAX_ROWS:
         settle(connection)
 

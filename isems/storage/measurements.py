@@ -77,7 +77,7 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
-        _insert_new(connection, list(new.values()))
+        _insert_new(connection, new)
     inserted.stored = len(new)
     inserted.told_more = {node_id for node_id, _ in new}
     if inserted.completions:
@@ -88,9 +88,10 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     return inserted
 
 
-def _insert_new(connection: Connection, rows: list[Row]) -> None:
+def _insert_new(connection: Connection, new: dict[Key, Row]) -> None:
+    rows = list(new.values())
     if inbox.is_for_inbox(connection, rows):
-        inbox.put(connection, rows)
+        inbox.put(connection, new)
     else:
         insert_rows(connection, rows)
         inbox.note_newest(connection, rows)

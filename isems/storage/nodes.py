@@ -1,6 +1,7 @@
 """The nodes: a name and its number, which is never given away twice."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -21,6 +22,8 @@ def identify_nodes(connection: Connection, names: Iterable[str], now: int) -> di
     known = known_ids(connection)
     ids = {name: known.get(name) for name in names}
     missing = [name for name, found in ids.items() if found is None]
+    if not missing:
+        return cast(dict[str, int], ids)
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
         found = _select_ids(connection, chunk)
