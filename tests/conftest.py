@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.certificates import Certificates, make_certificates
 from tests.services import POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
 
 # No deadline: the time of one example says more about the machine's other work than about the code. In CI
@@ -30,6 +31,12 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One PostgreSQL for the whole run, started by the first test that asks for it."""
     with run_postgres(require_service(POSTGRESQL)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of all kinds, made once."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

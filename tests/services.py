@@ -244,11 +244,15 @@ class Broker:
 
 
 @contextmanager
-def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
-    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration."""
+def run_mosquitto(folder: Path, *settings: str, is_per_listener: bool = False) -> Iterator[Broker]:
+    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration.
+
+    With `is_per_listener` each listener of them has a login of its own.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     lines = [
+        *(["per_listener_settings true"] if is_per_listener else []),
         f"listener {port} 127.0.0.1",
         "persistence true",
         f"persistence_location {folder}/",
