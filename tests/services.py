@@ -262,7 +262,13 @@ def run_mosquitto(folder: Path, *settings: str, is_per_listener: bool = False) -
         *(settings or ["allow_anonymous true"]),
     ]
     (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
-    broker = Broker(require_service(MOSQUITTO), folder, port)
+    with running_broker(Broker(require_service(MOSQUITTO), folder, port)) as broker:
+        yield broker
+
+
+@contextmanager
+def running_broker(broker: Broker) -> Iterator[Broker]:
+    """Run a broker whose settings are in its folder."""
     broker.start()
     try:
         yield broker
