@@ -26,6 +26,7 @@ from isems.storage.replicas import (
     BrokerState,
     find_client_id,
     forget_replica,
+    has_subscribed,
     lock_of,
     remember_filters,
     save_broker_state,
@@ -127,10 +128,12 @@ class Subscriber:
 def open_session(database: Database, config: Config, replica: str) -> Session:
     """Give what the broker knows a replica by, and note what it is about to subscribe to."""
     with database.write() as connection:
+        is_known = has_subscribed(connection, replica)
         return Session(
             client_id=find_client_id(connection, replica),
             prefixes=config.mqtt_prefixes,
             group=config.mqtt_share,
+            is_known=is_known,
             former_filters=remember_filters(connection, replica, filters_of(config.mqtt_prefixes, config.mqtt_share)),
         )
 

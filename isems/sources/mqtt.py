@@ -27,7 +27,10 @@ from isems.domain.payload import Payload, Source
 from isems.errors import IsemsError
 from isems.sources.mqtt_tls import SILENT, describe_tls_error, last_error, make_tls_context
 from isems.sources.mqtt_troubles import (
+    FORGOTTEN,
     LOST,
+    ROBBED,
+    TAKEN_OVER,
     describe,
     describe_no_subscription,
     describe_refusal,
@@ -71,6 +74,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     #: What we subscribed to before and do not want any more: the broker remembers it until told otherwise.
     former_filters: Sequence[str] = ()
+    #: Whether we ever subscribed, so that a broker should know the session.
+    is_known: bool = False
 
     @property
     def filters(self) -> list[str]:
@@ -104,6 +109,8 @@ class MqttSource:
         self.told = told
         #: What came could not be stored: receiving alone is then no good news.
         self.is_refused = False
+        #: Whether the broker should have a session of ours.
+        self.has_session = session.is_known
         self._is_old_protocol = False
         self._state = ""
 
@@ -262,6 +269,8 @@ class Connection:
             self.was_accepted = True
             self.source.window(RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM)
             self._backlog.is_expected = flags.session_present
+            if self.source.has_session and not flags.session_present:
+                log.warning("%s: %s", self.source.broker.place, FORGOTTEN)
             self._begin(client, is_resumed=flags.session_present)
 
     def _begin(self, client: Client, *, is_resumed: bool) -> None:
@@ -281,7 +290,9 @@ class Connection:
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             self.trouble = describe_no_subscription(reasons, self.source.session.group)
-        elif not self.source.is_refused:
+            return
+        self.source.has_session = True
+        if not self.source.is_refused:
             self._tell_receiving()
 
     def _tell_receiving(self) -> None:
@@ -298,7 +309,9 @@ class Connection:
             log.warning("%s: the broker goes on sending what we no longer want", self.source.broker.place)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if reason.is_failure:
+        if reason.value == TAKEN_OVER:
+            self._fail(ROBBED)
+        elif reason.is_failure:
             self._lose()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

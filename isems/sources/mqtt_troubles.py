@@ -11,8 +11,12 @@ from isems.errors import IsemsError
 from isems.sources.mqtt_tls import describe_tls_error
 
 LOST = "the connection to the broker was lost"
+ROBBED = "another client took our session, which has the same client id: is a copy of this database receiving, too?"
+FORGOTTEN = (
+    "the broker had kept nothing for us: what came since we were last connected is lost, unless it is another broker"
+)
 #: Reason codes of MQTT 5; paho gives those of 3.1.1 the same numbers.
-UNSUPPORTED_PROTOCOL, BAD_LOGIN, NOT_AUTHORIZED, NO_SHARING = 132, 134, 135, 158
+UNSUPPORTED_PROTOCOL, BAD_LOGIN, NOT_AUTHORIZED, TAKEN_OVER, NO_SHARING = 132, 134, 135, 142, 158
 SETTINGS = "MQTT_SERVER, ISEMS_MQTT_USER, ISEMS_MQTT_PASSWORD"
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -16,8 +17,8 @@ from isems.storage.database import Database, database_of
 
 #: How often one that waits asks again.
 RETRY_SECONDS = 2.0
-#: Who looks whether a file's lock is free has it for a moment: so one try is none.
-GLANCE_SECONDS = 0.05
+#: Who looks whether a file's lock is free has it for a moment: so we try for a while before we call it held.
+GLANCE_SECONDS = 0.5
 
 
 class HeldLock:
@@ -89,7 +90,12 @@ def _waiting(name: str) -> str:
 
 
 def _is_got_soon(is_got: Callable[[], bool]) -> bool:
-    return is_got() or threading.Event().wait(GLANCE_SECONDS) or is_got()
+    deadline = time.monotonic() + GLANCE_SECONDS
+    while not is_got():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 @contextmanager

@@ -54,6 +54,11 @@ def remember_filters(connection: Connection, replica: str, filters: Sequence[str
     return former
 
 
+def has_subscribed(connection: Connection, replica: str) -> bool:
+    """Tell whether a replica ever subscribed, so that a broker should know it."""
+    return read_state(connection, _name(FILTERS, replica)) is not None
+
+
 def save_broker_state(connection: Connection, replica: str, state: BrokerState) -> None:
     """Keep how a replica fares."""
     save_state(connection, _name(STATE, replica), state)

@@ -199,13 +199,13 @@ def test_the_first_replica_can_be_retired_too_and_starts_anew(
         pass
     with database.read() as connection:
         before = read_state(connection, CLIENT_ID)
-    sent = messages(start_of(20), 20)
+    sent = messages(start_of(1100), 1100)  # more than the broker sends at once
     publish(broker.port, sent)
     retired = retire(config, database, "1", threading.Event())
-    assert (retired.had_session, retired.messages, retired.result.stored) == (True, 20, len(records_of(sent)))
+    assert (retired.had_session, retired.messages, retired.result.stored) == (True, 1100, len(records_of(sent)))
     assert sorted(stored(database, "measurement")) == sorted(records_of(sent))
     assert health(database) == {}
-    publish(broker.port, messages(start_of(20) - 86_400, 20))  # to nobody
+    publish(broker.port, messages(start_of(20) - 864_000, 20))  # to nobody
     with subscribing(config, database, caplog):
         pass
     assert sorted(stored(database)) == sorted(records_of(sent))

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from isems.config import FACTORY_PREFIXES
 from isems.domain.payload import Payload
 from isems.sources import mqtt
-from isems.sources.mqtt import _Backlog
+from isems.sources.mqtt import MqttSource, Session, _Backlog
+from isems.sources.mqtt_retirement import end_session
 from tests.services import publish, run_mosquitto
 from tests.sources.brokers import at, fake_broker, keep, receiving, wait_for
 
@@ -142,3 +145,89 @@ def test_messages_that_waited_are_not_live_until_a_node_pauses() -> None:
     assert not backlog.holds("a", 1046)
     assert backlog.holds("b", 1040)
     assert not backlog.holds("b", 1081)
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_receiving_is_no_good_news_before_something_could_be_stored_again() -> None:
+    """Else a full disk would be told anew, and be over, at each attempt."""
+    outcomes: list[Exception | None] = [OSError("disk is full")] * 3 + [None]
+
+    def store(payload: Payload) -> "Future[Any]":
+        done: Future[Any] = Future()
+        outcome = outcomes.pop(0)
+        if outcome is None:
+            done.set_result(None)
+        else:
+            done.set_exception(outcome)
+        return done
+
+    with fake_broker(answer_with_message) as (port, _), receiving(at(port), store) as states:
+        said = [states.get(timeout=15) for _ in range(3)]
+        wait_for(lambda: not outcomes)
+    assert said == [
+        (True, "receiving by MQTT 5"),
+        (False, "what came could not be stored, the broker keeps it: disk is full"),
+        (True, "receiving by MQTT 5"),
+    ]
+
+
+def answer_with_message(packet: bytes) -> bytes | None:
+    """A broker that has one message for us at each connection."""
+    if packet[0] == 0x10:
+        return b"\x20\x03\x00\x00\x00"
+    message = b"\x32\x0a\x00\x04/a/b\x00\x07\x00hi"
+    return b"\x90\x05" + packet[2:4] + b"\x00\x01\x01" + message if packet[0] == 0x82 else b""
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_who_takes_our_session_is_told() -> None:
+    """A copied database brings the client id with it, and the two take the session from each other for ever."""
+
+    def answer(packet: bytes) -> bytes | None:
+        if packet[0] == 0x10:
+            return b"\x20\x03\x00\x00\x00"
+        return b"\x90\x05" + packet[2:4] + b"\x00\x01\x01" + b"\xe0\x01\x8e" if packet[0] == 0x82 else b""
+
+    with fake_broker(answer) as (port, _), receiving(at(port), keep([])) as states:
+        assert states.get(timeout=15) == (True, "receiving by MQTT 5")
+        assert states.get(timeout=15) == (
+            False,
+            "another client took our session, which has the same client id: is a copy of this database receiving, too?",
+        )
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_a_broker_that_forgot_our_session_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    forgotten = "the broker had kept nothing for us: what came since we were last connected is lost"
+    with run_mosquitto(tmp_path) as broker:
+        for is_known in (False, True):  # the first time there can be none
+            with receiving(at(broker.port), keep([]), is_known=is_known) as states:
+                assert states.get(timeout=15)[0]
+        assert forgotten not in caplog.text
+        with receiving(at(broker.port), keep([]), is_known=True) as states:
+            assert states.get(timeout=15)[0]
+            broker.stop()
+            (tmp_path / "mosquitto.db").unlink()  # as one does that is not told to keep any
+            broker.start()
+            wait_for(lambda: forgotten in caplog.text, 30)
+
+
+def test_mqtt_3_shares_and_retires_too(tmp_path: Path) -> None:
+    received: list[Payload] = []
+
+    def source(client_id: str) -> MqttSource:
+        session = Session(client_id=client_id, prefixes=FACTORY_PREFIXES, group="mesh")
+        made = MqttSource(at(broker.port), session, store=keep(received), flush=lambda: None)
+        made._is_old_protocol = True
+        return made
+
+    with run_mosquitto(tmp_path) as broker, receiving(at(broker.port), keep([]), group="mesh") as states:
+        assert states.get(timeout=15)[0]
+        stop = threading.Event()
+        old = source("isems-old")
+        old.told = lambda *_: stop.set()
+        old.run(stop)  # until it has subscribed
+        publish(broker.port, [("/isems/Dach/csvlog", b"%d" % number) for number in range(100)])
+        assert end_session(source("isems-old"), threading.Event())
+        assert len(received) == 50  # dealt to it while it was away, and more than the broker sends at once
+        assert not end_session(source("isems-old"), threading.Event())
