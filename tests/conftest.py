@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 from tests.certificates import Certificates, make_certificates
-from tests.services import POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
+from tests.services import OPENSSL, POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
 
 # No deadline: the time of one example says more about the machine's other work than about the code. In CI
 # the same examples every time, so that a change is judged by what it changed.
@@ -36,6 +36,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of all kinds, made once."""
+    require_service(OPENSSL)
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 

@@ -55,6 +55,12 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
+def find_openssl() -> Path | None:
+    """What makes certificates."""
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
 def find_nginx() -> Path | None:
     """An installed nginx, or the one that `make test-services` unpacked."""
     places = (Path("/usr/sbin/nginx"), ROOT / ".services" / "usr" / "sbin" / "nginx")
@@ -65,7 +71,8 @@ POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
 NGINX = Service("nginx", find_nginx)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX)
+OPENSSL = Service("openssl", find_openssl)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX, OPENSSL)
 
 
 def require_service(service: Service) -> Path:

@@ -269,7 +269,7 @@ class Connection:
             self.was_accepted = True
             self.source.window(RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM)
             self._backlog.is_expected = flags.session_present
-            if self.source.has_session and not flags.session_present:
+            if self.source.has_session and not (flags.session_present or self.IS_CLEAN):
                 log.warning("%s: %s", self.source.broker.place, FORGOTTEN)
             self._begin(client, is_resumed=flags.session_present)
 

@@ -19,6 +19,13 @@ from isems.storage.database import Database, database_of
 RETRY_SECONDS = 2.0
 #: Who looks whether a file's lock is free has it for a moment: so we try for a while before we call it held.
 GLANCE_SECONDS = 0.5
+#: To PostgreSQL, which would let a machine that lost its power hold the lock for two hours.
+NOTICE_DEATH = (
+    "SET tcp_keepalives_idle = 30",
+    "SET tcp_keepalives_interval = 10",
+    "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = 60000",
+)
 
 
 class HeldLock:
@@ -170,6 +177,8 @@ def _advisory_lock(database: Database, name: str) -> Iterator[tuple[Callable[[],
 
     connection.detach()  # no other may use it later: its end is the lock's
     try:
+        for statement in NOTICE_DEATH:
+            connection.exec_driver_sql(statement).close()
         yield is_got, connection
     finally:
         with suppress(SQLAlchemyError):  # it is gone already

@@ -1,5 +1,6 @@
 """Several subscribers of one database with a real broker: who receives what, and that nothing is lost between them."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -205,6 +206,7 @@ def test_the_first_replica_can_be_retired_too_and_starts_anew(
     assert (retired.had_session, retired.messages, retired.result.stored) == (True, 1100, len(records_of(sent)))
     assert sorted(stored(database, "measurement")) == sorted(records_of(sent))
     assert health(database) == {}
+    assert not [one for one in caplog.records if one.name.startswith("isems") and one.levelno >= logging.WARNING]
     publish(broker.port, messages(start_of(20) - 864_000, 20))  # to nobody
     with subscribing(config, database, caplog):
         pass
