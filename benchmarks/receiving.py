@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from benchmarks.outcome import Benchmark, Round, Size
 from benchmarks.samples import START, folder, line
-from isems.config import Config
+from isems.config import Config, parse_broker
 from isems.storage.database import Database
 from isems.subscriber import Subscriber
 from tests.services import publish, run_mosquitto
@@ -21,7 +21,7 @@ def start(size: Size) -> Iterator[Callable[[], Round]]:
     """Each node's messages follow each other without overlap, so that what is lost would be seen."""
     with folder() as path, run_mosquitto(path) as broker:
         database = Database(f"sqlite:///{path}/bench.db", has_inbox=True, is_durable=True)
-        config = Config(database_url="", mqtt_server=broker.address, is_clock_trusted=True)
+        config = Config(database_url="", broker=parse_broker(broker.address), is_clock_trusted=True)
         _receive(config, database, lambda: True)  # from now on the broker keeps what comes for us
         counting = Database(f"sqlite:///{path}/bench.db")  # a reader of its own, as the dashboard is
         sent = 0

@@ -55,6 +55,12 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
+def find_openssl() -> Path | None:
+    """What makes certificates."""
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
 def find_nginx() -> Path | None:
     """An installed nginx, or the one that `make test-services` unpacked."""
     places = (Path("/usr/sbin/nginx"), ROOT / ".services" / "usr" / "sbin" / "nginx")
@@ -65,7 +71,8 @@ POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
 NGINX = Service("nginx", find_nginx)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX)
+OPENSSL = Service("openssl", find_openssl)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX, OPENSSL)
 
 
 def require_service(service: Service) -> Path:
@@ -251,11 +258,15 @@ class Broker:
 
 
 @contextmanager
-def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
-    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration."""
+def run_mosquitto(folder: Path, *settings: str, is_per_listener: bool = False) -> Iterator[Broker]:
+    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration.
+
+    With `is_per_listener` each listener of them has a login of its own.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     lines = [
+        *(["per_listener_settings true"] if is_per_listener else []),
         f"listener {port} 127.0.0.1",
         "persistence true",
         f"persistence_location {folder}/",
@@ -265,7 +276,13 @@ def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
         *(settings or ["allow_anonymous true"]),
     ]
     (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
-    broker = Broker(require_service(MOSQUITTO), folder, port)
+    with running_broker(Broker(require_service(MOSQUITTO), folder, port)) as broker:
+        yield broker
+
+
+@contextmanager
+def running_broker(broker: Broker) -> Iterator[Broker]:
+    """Run a broker whose settings are in its folder."""
     broker.start()
     try:
         yield broker

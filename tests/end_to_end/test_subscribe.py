@@ -2,64 +2,29 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from isems.storage.database import Database
 from isems.storage.rejected import select_rejected
+from isems.storage.replicas import CLIENT_ID
 from isems.storage.states import read_state
-from isems.subscriber import CLIENT_ID
 from tests.published import line, messages, records_of, start_of, stored, wait_until
 from tests.services import Broker, publish, run_mosquitto
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-FLASK = (sys.executable, "-m", "flask")
-SECONDS = 60
+from tests.subscribing import FLASK, ROOT, end, running, wait_for_line
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     with run_mosquitto(tmp_path) as running:
         yield running
-
-
-@contextmanager
-def running(url: str, broker: Broker, *command: str, **more: str) -> Iterator["subprocess.Popen[str]"]:
-    environment = {**os.environ, "DATABASE_URL": url, "MQTT_SERVER": broker.address, "ISEMS_CLOCK_TRUSTED": "yes"}
-    process = subprocess.Popen(
-        command or (*FLASK, "subscribe"), cwd=ROOT, env=environment | more, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
-
-
-def wait_for_line(process: "subprocess.Popen[str]", words: str) -> None:
-    assert process.stderr is not None
-    said = []
-    for heard in process.stderr:
-        said.append(heard)
-        if words in heard:
-            return
-    raise AssertionError("".join(said))
-
-
-def end(process: "subprocess.Popen[str]") -> None:
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(SECONDS) == 0
 
 
 def test_what_is_published_is_stored_and_in_the_table_at_the_end(database_url: str, broker: Broker) -> None:
