@@ -27,6 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from isems.domain.payload import Payload, Source
 from isems.errors import ConfigError
+from isems.sources.mqtt_client import QuickClient
 from isems.sources.topics import filters_of, read_topic
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class _Connection:
         self.was_of_use = False
         self._trouble: str | None = None
         self._backlog = _Backlog()
-        self.client = Client(
+        self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
             client_id=source.client_id,
             clean_session=None if self.is_new_protocol else False,
