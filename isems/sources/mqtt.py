@@ -32,7 +32,8 @@ from isems.sources.topics import filters_of, read_topic
 
 log = logging.getLogger(__name__)
 
-#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory.
+#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory. Debian 12's
+#: mosquitto sends more all the same, so then we do not read on.
 RECEIVE_MAXIMUM = 1000
 #: What a broker of MQTT 3.1.1 does by itself (mosquitto's max_inflight_messages).
 OLD_RECEIVE_MAXIMUM = 20
@@ -45,6 +46,8 @@ KEEPALIVE_SECONDS = 60
 ANSWER_SECONDS = 10
 #: Between two attempts: twice as long each time, with some chance, or all nodes and collectors come back at once.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 120.0
+#: How long we wait for what we hold to be stored before we look again.
+CATCH_UP_SECONDS = 0.01
 #: How often the loop looks whether it is to end.
 LOOP_SECONDS = 1.0
 #: A node publishes every 65 s; what comes closer together than this has waited in the broker.
@@ -149,6 +152,8 @@ class _Connection:
         #: Whether anything was acknowledged, or it lasted a while: then a next one may follow soon.
         self.was_of_use = False
         self._trouble: str | None = None
+        #: Messages: each is counted by one thread only, the one that receives and the one that stores.
+        self._received = self._done = 0
         self._backlog = _Backlog()
         self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
@@ -187,7 +192,10 @@ class _Connection:
             return _describe(error)
         began = time.monotonic()
         while not stop.is_set() and self._trouble is None:
-            if self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS and self._trouble is None:
+            if self._received - self._done >= RECEIVE_MAXIMUM:
+                stop.wait(CATCH_UP_SECONDS)
+                self.client.loop_write()  # acknowledgements
+            elif self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS and self._trouble is None:
                 self._trouble = LOST if self.was_accepted else HUNG_UP
             if not self.was_answered and time.monotonic() - began > ANSWER_SECONDS:
                 self._trouble = "the broker does not answer as one does: is it MQTT on this port?"
@@ -243,6 +251,7 @@ class _Connection:
             self._trouble = LOST if self.was_accepted else HUNG_UP
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._received += 1
         stored = self.source.store(self._payload_of(message))
         stored.add_done_callback(lambda done: self._acknowledge(message, done))
 
@@ -266,6 +275,7 @@ class _Connection:
 
     def _acknowledge(self, message: MQTTMessage, done: "Future[Any]") -> None:
         """Called by who stored it, in another thread."""
+        self._done += 1
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
             # The broker sends it once more to the next connection.

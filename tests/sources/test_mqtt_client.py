@@ -1,5 +1,6 @@
 """QuickClient beside paho's own: the same messages, whatever a broker sends."""
 
+import gc
 import socket
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,19 @@ def test_without_manual_acknowledgement_it_acknowledges_as_paho_does(tmp_path: P
         wait_until(lambda: received == [b"one", b"two"])
         client.disconnect()
         client.loop_stop()
+
+
+def test_a_message_leaves_no_garbage_in_circles() -> None:
+    """In front of a backlog of 100 000 messages the subscriber grew to twice its memory by them."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            handed_on(QuickClient, VERSIONS[0], 0x32, b"\x00\x12/isems/Dach/csvlog\x00\x07\x00x")
+        ours = gc.collect()
+    finally:
+        gc.enable()
+    assert ours < 100
 
 
 def test_many_messages_are_read_at_once_but_not_without_end() -> None:
