@@ -115,6 +115,10 @@ class Subscriber:
                 (sys.executable, "-m", "flask", "subscribe"), cwd=ROOT, env=self._environment, stderr=log
             )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def await_session(self) -> None:
         """Wait until it receives; from the first time on the broker keeps for it whatever is published."""
         deadline = time.monotonic() + SECONDS
