@@ -61,6 +61,12 @@ def find_openssl() -> Path | None:
     return Path(found) if found else None
 
 
+def find_mosquitto_clients() -> Path | None:
+    """The folder of mosquitto_pub and mosquitto_sub."""
+    found = shutil.which("mosquitto_sub")
+    return Path(found).parent if found else None
+
+
 def find_nginx() -> Path | None:
     """An installed nginx, or the one that `make test-services` unpacked."""
     places = (Path("/usr/sbin/nginx"), ROOT / ".services" / "usr" / "sbin" / "nginx")
@@ -70,9 +76,10 @@ def find_nginx() -> Path | None:
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
+MOSQUITTO_CLIENTS = Service("mosquitto-clients", find_mosquitto_clients)
 NGINX = Service("nginx", find_nginx)
 OPENSSL = Service("openssl", find_openssl)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX, OPENSSL)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, MOSQUITTO_CLIENTS, NGINX, OPENSSL)
 
 
 def require_service(service: Service) -> Path:
@@ -291,8 +298,20 @@ def running_broker(broker: Broker) -> Iterator[Broker]:
 
 
 def publish(port: int, messages: Iterable[tuple[str, bytes]], *, retain: bool = False) -> None:
-    """Publish at QoS 1, and return when the broker has acknowledged all."""
-    from paho.mqtt.publish import multiple
+    """Publish at QoS 1, many on their way at once, and return when the broker has acknowledged all."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    wanted = [{"topic": topic, "payload": data, "qos": 1, "retain": retain} for topic, data in messages]
-    multiple(wanted, hostname="127.0.0.1", port=port)
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages = 100
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        sent = [client.publish(topic, data, qos=1, retain=retain) for topic, data in messages]
+        deadline = time.monotonic() + START_SECONDS
+        for one in sent:
+            one.wait_for_publish(max(0.0, deadline - time.monotonic()))
+        assert all(one.is_published() for one in sent), "the broker has not acknowledged what was published"
+    finally:
+        client.disconnect()
+        client.loop_stop()

@@ -25,6 +25,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from isems.config import Broker
 from isems.domain.payload import Payload, Source
 from isems.errors import IsemsError
+from isems.sources.mqtt_client import QuickClient
 from isems.sources.mqtt_tls import SILENT, describe_tls_error, last_error, make_tls_context
 from isems.sources.mqtt_troubles import (
     FORGOTTEN,
@@ -43,7 +44,8 @@ log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound="Connection")
 
-#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory.
+#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory. Debian 12's
+#: mosquitto sends more all the same, so then we do not read on.
 RECEIVE_MAXIMUM = 1000
 #: What a broker of MQTT 3.1.1 does by itself (mosquitto's max_inflight_messages).
 OLD_RECEIVE_MAXIMUM = 20
@@ -56,6 +58,8 @@ KEEPALIVE_SECONDS = 60
 ANSWER_SECONDS = 10
 #: Between two attempts: twice as long each time, with some chance, or all nodes and collectors come back at once.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 120.0
+#: How long we wait for what we hold to be stored before we look again.
+CATCH_UP_SECONDS = 0.01
 #: How often the loop looks whether it is to end.
 LOOP_SECONDS = 1.0
 #: A node publishes every 65 s; what comes closer together than this has waited in the broker.
@@ -162,8 +166,10 @@ class Connection:
         self.trouble: str | None = None
         self._has_hung_up = False
         self._socket: Any = None
+        #: Messages: each is counted by one thread only, the one that receives and the one that stores.
+        self._received = self._done = 0
         self._backlog = _Backlog()
-        self.client = Client(
+        self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
             client_id=source.session.client_id,
             clean_session=None if self.is_new_protocol else self.IS_CLEAN,
@@ -209,7 +215,10 @@ class Connection:
     def _receive(self, stop: threading.Event) -> None:
         began = time.monotonic()
         while not (stop.is_set() or self.trouble or self.is_done):
-            if self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if self._received - self._done >= RECEIVE_MAXIMUM:
+                stop.wait(CATCH_UP_SECONDS)
+                self.client.loop_write()  # acknowledgements
+            elif self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._lose()
             self._look()
             if not self.was_answered and time.monotonic() - began > ANSWER_SECONDS:
@@ -315,6 +324,7 @@ class Connection:
             self._lose()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._received += 1
         stored = self.source.store(self._payload_of(message))
         stored.add_done_callback(lambda done: self._acknowledge(message, done))
 
@@ -341,6 +351,7 @@ class Connection:
 
     def _acknowledge(self, message: MQTTMessage, done: "Future[Any]") -> None:
         """Called by who stored it, in another thread."""
+        self._done += 1
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
             # The broker sends it once more to the next connection.

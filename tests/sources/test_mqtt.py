@@ -15,6 +15,7 @@ from isems.config import FACTORY_PREFIXES
 from isems.domain.payload import Payload
 from isems.sources import mqtt
 from isems.sources.mqtt import MqttSource, Session, _Backlog
+from isems.sources.mqtt_client import READ_AT_ONCE
 from isems.sources.mqtt_retirement import end_session
 from tests.services import publish, run_mosquitto
 from tests.sources.brokers import at, fake_broker, keep, receiving, wait_for
@@ -107,6 +108,30 @@ def test_a_topic_that_is_no_utf_8_is_handed_on_as_a_problem_and_acknowledged() -
     with fake_broker(answer) as (port, packets), receiving(at(port), keep(received)):
         wait_for(lambda: any(packet.startswith(b"\x40\x02\x00\x07") for packet in packets))
     assert [(payload.address, payload.problem) for payload in received] == [("(no UTF-8)", "the topic is no node's")]
+
+
+def test_more_than_the_window_is_not_read_before_it_is_stored() -> None:
+    """Debian 12's mosquitto sends on without acknowledgements; what is not read waits with it, not in our memory."""
+    count = 2 * mqtt.RECEIVE_MAXIMUM
+    message = b"\x32\x0a\x00\x03a/b\x00\x07\x00hi"
+    waiting: list[Future[Any]] = []
+
+    def answer(packet: bytes) -> bytes | None:
+        if packet[0] == 0x10:
+            return b"\x20\x03\x00\x00\x00"
+        return b"\x90\x05" + packet[2:4] + b"\x00\x01\x01" + count * message if packet[0] == 0x82 else b""
+
+    def store(_payload: Payload) -> "Future[Any]":
+        waiting.append(Future())
+        return waiting[-1]
+
+    with fake_broker(answer) as (port, _), receiving(port, store):
+        wait_for(lambda: len(waiting) >= mqtt.RECEIVE_MAXIMUM)
+        time.sleep(0.3)
+        assert len(waiting) <= mqtt.RECEIVE_MAXIMUM + READ_AT_ONCE
+        for one in range(count):
+            wait_for(lambda one=one: len(waiting) > one)  # type: ignore[misc]
+            waiting[one].set_result(None)
 
 
 def test_what_was_not_stored_comes_again(
