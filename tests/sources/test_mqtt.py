@@ -125,7 +125,7 @@ def test_more_than_the_window_is_not_read_before_it_is_stored() -> None:
         waiting.append(Future())
         return waiting[-1]
 
-    with fake_broker(answer) as (port, _), receiving(port, store):
+    with fake_broker(answer) as (port, _), receiving(at(port), store):
         wait_for(lambda: len(waiting) >= mqtt.RECEIVE_MAXIMUM)
         time.sleep(0.3)
         assert len(waiting) <= mqtt.RECEIVE_MAXIMUM + READ_AT_ONCE
