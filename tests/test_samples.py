@@ -43,9 +43,11 @@ def live(
     return ingest(database, message(data, at, **changes), clock or moment(at))
 
 
-def queued(database: Database, data: bytes | str, at: int, clock: Moment | None = None) -> IngestResult:
+def queued(
+    database: Database, data: bytes | str, at: int, clock: Moment | None = None, **changes: object
+) -> IngestResult:
     """What waited in the broker and comes at `at`."""
-    return ingest(database, message(data, at, is_live=False, is_queued=True), clock or moment(at))
+    return ingest(database, message(data, at, is_live=False, is_queued=True, **changes), clock or moment(at))
 
 
 def line(at: object, ticks: int, volts: float = 12.4) -> str:
@@ -235,3 +237,66 @@ def test_there_is_a_limit_to_what_waits_and_what_is_beyond_it_is_rejected(
 
 def test_a_sample_too_long_to_be_one_does_not_wait(database: Database) -> None:
     assert counts(queued(database, sample(3000) + b" " * 1024, NOON)) == (0, 0, 0, 1, 0)
+
+
+def test_a_broker_that_sends_its_queue_again_across_a_reboot_costs_nothing(database: Database) -> None:
+    """The connection broke before it heard of what was stored: what the rise had settled comes again, ahead of the rest."""
+    live(database, sample(12), NOON)
+    for ticks in (8, 4, 3596, 3592):
+        queued(database, sample(ticks), NOON + HOUR)
+    for ticks in (8, 4, 3596, 3592):
+        queued(database, sample(ticks), NOON + HOUR + 5, is_redelivered=True)
+    live(database, sample(3588), NOON + HOUR + 60)
+    before, after = [NOON, NOON + 60, NOON + 120], [NOON + HOUR - 60, NOON + HOUR, NOON + HOUR + 60]
+    assert times(database, "a") == before + after
+
+
+@pytest.mark.parametrize("ticks", [10**18, 10**30, 10**308])
+@pytest.mark.parametrize("is_line", [False, True])
+def test_a_counter_that_shows_nonsense_stops_nobody(database: Database, ticks: int, is_line: bool) -> None:
+    """What always fails would be sent by the broker at each connection, ahead of everything."""
+    data = line(1500, ticks) if is_line else sample(ticks)
+    assert queued(database, data, NOON).rejected == 1
+    assert live(database, data, NOON).stored == 1
+
+
+def test_a_file_or_a_retained_record_tells_nothing_about_what_waits(database: Database) -> None:
+    queued(database, sample(3000), NOON)
+    old = line(NOON - 365 * 24 * HOUR, 2990)
+    ingest(database, message(old, NOON, source=Source.IMPORT, is_live=False), moment(NOON))
+    assert waiting(database) == 1
+    live(database, sample(2996), NOON + 60)
+    assert times(database, "a")[1:] == [NOON, NOON + 60]
+
+
+@pytest.mark.parametrize("is_set_right", [False, True])
+def test_what_waited_is_not_timed_by_a_clock_that_is_behind(database: Database, is_set_right: bool) -> None:
+    """An old but believable time, as a board shows before it hears of the true one; perhaps in the same message."""
+    queued(database, sample(3000), NOON - 60)
+    wrong = [line(NOON - 90 * 24 * HOUR + 15 * n, 2999 - n) for n in (0, 1)]
+    right = [line(NOON - 15 * n, 2996 + n) for n in (1, 0)] if is_set_right else []
+    live(database, "\n".join(wrong + right), NOON)
+    (at,) = [at for at, is_repaired, _ in rows(database, "a") if is_repaired]
+    assert abs(at - (NOON - 60)) <= 30
+
+
+def test_nothing_that_waited_was_taken_after_it_came(database: Database) -> None:
+    """Ten hours later the counter is ten cycles lower: that is another boot's."""
+    queued(database, sample(3000), NOON)
+    live(database, sample(2990), NOON + 10 * HOUR)
+    assert times(database, "a") == [NOON + 10 * HOUR]
+    assert reasons(database) == {"no_time": 1}
+
+
+def test_a_record_that_is_a_conflict_takes_no_sample_with_it(database: Database) -> None:
+    live(database, sample(3000), NOON)
+    live(database, line(NOON - 5, 100, 13.0), NOON + 1)  # of another device under this id
+    live(database, line(NOON - 5, 3001), NOON + 2)
+    assert rows(database, "a") == [(NOON - 5, False, 13000), (NOON, False, 12500)]
+    assert reasons(database) == {"conflict": 1}
+
+
+def test_where_the_counter_stands_still_what_the_broker_sends_again_is_no_news(database: Database) -> None:
+    live(database, sample(0), NOON)
+    assert counts(queued(database, sample(0), NOON + 50, is_redelivered=True)) == (0, 1, 0, 0, 0)
+    assert reasons(database) == {}

@@ -18,6 +18,8 @@ from isems.domain.measurement import SHUTDOWN_MARKS, Measurement
 
 SECONDS_PER_TICK = 15
 TICKS_PER_MINUTE = 60 // SECONDS_PER_TICK
+#: A counter that shows more, half a year, is none.
+MAX_TICKS = 1_000_000
 #: The counter falls after the record of a cycle is written and before a sample is taken in it (docs/nodes.md, pushed samples).
 RECORD_AHEAD = 1
 #: Two showings of one tick are of one boot if they are no further apart: a board publishes 65 s after it started, so
@@ -59,7 +61,7 @@ def is_sample(stored: Measurement) -> bool:
 def ticks_of(measurement: Measurement) -> int | None:
     """Give what the counter shows, None where it does not run."""
     minutes = measurement.minutes_until_shutdown
-    if minutes is None or minutes in SHUTDOWN_MARKS or minutes < 0:
+    if minutes is None or minutes in SHUTDOWN_MARKS or not 0 <= minutes <= MAX_TICKS / TICKS_PER_MINUTE:
         return None
     return round(minutes * TICKS_PER_MINUTE)
 

@@ -45,8 +45,13 @@ def let_wait(
     """Keep one piece of a node until the node's next payload; `ticks` is what the counter showed after it."""
     result = IngestResult(nodes=[name])
     last = backlog.select_last(connection, name)
-    if last is not None and backlog.is_waiting(connection, name, ticks, payload.data):
+    # The counter of what waits falls: what is lower than the last is new, unless the broker sent it before.
+    may_wait = last is not None and (payload.is_redelivered or ticks >= last[0])
+    if may_wait and backlog.is_waiting(connection, name, ticks, payload.data):
         result.duplicate = 1  # the broker sent it once more
+        if payload.is_redelivered and last != (ticks, payload.data):
+            # And it will do so with all that follows: what came in between, settled before, precedes it.
+            backlog.move_to_end(connection, name, ticks, payload.data)
         return result
     if last is not None and _is_of_next_boot(ticks, payload.data, *last):
         # Nothing that follows tells about what came before.
@@ -84,7 +89,9 @@ def settle_backlog(
     settled = IngestResult(nodes=[name])
     timed: list[_Timed] = []
     for one, parsed, time in zip(waiting, read, times, strict=True):
-        told, untold = _tell_time(one.payload, parsed, time, latest)
+        # Nothing was taken after it came: then it is of an earlier boot than what tells its time.
+        came_by = min(latest, one.payload.received_at) if one.is_receipt_trusted else latest
+        told, untold = _tell_time(one.payload, parsed, time, came_by)
         timed += told
         _reject(connection, one.payload, untold, settled, moment)
     # Lines first: a line wins over the sample of its cycle.

@@ -71,6 +71,9 @@ def make_way(connection: Connection, name: str, node_id: int, records: Sequence[
     coming = sorted(records, key=_time_of)
     first, last = _time_of(coming[0]) - SAME_BOOT_SECONDS, _time_of(coming[-1]) + SAME_BOOT_SECONDS
     stored = select_between(connection, name, node_id, first, last)
+    held = {one.measured_at: one for one in stored if not is_sample(one)}
+    # One that conflicts with a stored record will not be stored itself.
+    coming = [r for r in coming if r.measured_at not in held or merge(held[r.measured_at], r) is not None]
     taken = {one.measured_at for one in (*stored, *coming)}
     gone: list[int] = []
     moved: list[Measurement] = []

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import msgspec
 from sqlalchemy import Connection
 
-from isems.domain.clock import Moment, Receipt
+from isems.domain.clock import TOLERANCE, Moment, Receipt
 from isems.domain.measurement import Dialect, Measurement
+from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
 from isems.domain.repair import Judgement
-from isems.domain.sample import RECORD_AHEAD, Verdict, anchor_of, ticks_of
+from isems.domain.sample import RECORD_AHEAD, Anchor, Verdict, anchor_of, ticks_of
 from isems.ingest.accounting import account, lost_of
 from isems.ingest.arrival import Grouped, raw_of
 from isems.ingest.backlog import conflict, is_patient, let_wait, settle_backlog
@@ -47,6 +48,8 @@ def store_sample(
 def _store_later(connection: Connection, arrival: Grouped, receipt: Receipt, moment: Moment) -> IngestResult:
     payload, sample = arrival.payload, arrival.parsed.measurements[0]
     ticks = ticks_of(sample)
+    if ticks is None and payload.is_queued and payload.is_redelivered and _is_stored(connection, sample, payload):
+        return account(connection, arrival, [], Inserted(duplicates=[0]), [], moment)
     if not payload.is_queued:
         reason = "nothing tells when it was sent"
     elif ticks is None:
@@ -57,6 +60,14 @@ def _store_later(connection: Connection, arrival: Grouped, receipt: Receipt, mom
         return let_wait(connection, sample.node, ticks, payload, receipt, moment)
     piece = Rejected(payload.data, Reason.NO_TIME, f"it carries no time, and {reason}", sample.node)
     return account(connection, arrival, [], Inserted(), [piece], moment)
+
+
+def _is_stored(connection: Connection, sample: Measurement, payload: Payload) -> bool:
+    """Tell whether a sample whose counter does not run, and which the broker sent before, is the node's previous one."""
+    at = payload.received_at
+    history = History(connection, sample.node, at, at)
+    verdict, _ = history.place(msgspec.structs.replace(sample, measured_at=at), is_redelivered=True)
+    return verdict is Verdict.DUPLICATE
 
 
 def _store_live(
@@ -86,19 +97,31 @@ def reconcile(
     memory: NodeMemory,
     receipt: Receipt,
     moment: Moment,
+    *,
+    is_next: bool,
 ) -> IngestResult:
     """Make what came of a node without a time fit the records of it that are about to be stored.
 
-    Gives what became of what waited: the newest of the records tells its time.
+    Gives what became of what waited: the newest of the records tells its time, if they are what the node sent next
+    (`is_next`) and no file or retained message.
     """
     settled = IngestResult()
     records = list(judgement.kept.values())
-    if records and memory.has_backlog and receipt.is_trusted:
-        settled = settle_backlog(connection, name, anchor_of(records[-1]), moment, judgement.runs)
+    if records and memory.has_backlog and receipt.is_trusted and is_next:
+        newest = judgement.kept[max(judgement.kept)]  # runs are judged from the newest back
+        settled = settle_backlog(connection, name, _anchor_at_receipt(newest, receipt), moment, judgement.runs)
     node_id = find_node(connection, name)  # what was settled may have made it known
     if records and node_id is not None:
         make_way(connection, name, node_id, records, moment.now)
     return settled
+
+
+def _anchor_at_receipt(newest: Measurement, receipt: Receipt) -> Anchor | None:
+    """A record tells when its sample would have been taken, but not where its node's clock is behind: live is now."""
+    anchor = anchor_of(newest)
+    if anchor is None or not receipt.is_live or abs(receipt.received_at - anchor.time) <= TOLERANCE:
+        return anchor
+    return anchor._replace(time=receipt.received_at)
 
 
 def let_lines_wait(

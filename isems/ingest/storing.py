@@ -121,8 +121,9 @@ def _store_judged(
         for name, sent in by_node.items()
     }
     waiting = let_lines_wait(connection, arrival, judgements, receipt, moment)
+    is_next = receipt.is_live or payload.is_queued
     settled = [
-        reconcile(connection, name, judgements[name], memory, receipt, moment)
+        reconcile(connection, name, judgements[name], memory, receipt, moment, is_next=is_next)
         for name, memory in memories.items()
         if memory.has_samples or memory.has_backlog
     ]

@@ -20,11 +20,17 @@ class Waiting(NamedTuple):
     id: int
     ticks: int
     payload: Payload
+    #: Whether our own clock was trusted when it came.
+    is_receipt_trusted: bool
+
+
+#: Two statements in one: SQLite reads the whole table for two extremes of one.
+_ENDS = select(select(func.min(table.c.id)).scalar_subquery(), select(func.max(table.c.id)).scalar_subquery())
 
 
 def has_room(connection: Connection, max_rows: int = MAX_ROWS) -> bool:
     """Tell whether one more may wait; counts only when there could be too many."""
-    first, last = connection.execute(select(func.min(table.c.id), func.max(table.c.id))).one()
+    first, last = connection.execute(_ENDS).one()
     if first is None or last - first < max_rows - 1:
         return True
     return connection.execute(select(func.count()).select_from(table)).scalar_one() < max_rows
@@ -57,6 +63,13 @@ def is_waiting(connection: Connection, node: str, ticks: int, data: bytes) -> bo
     return bool(connection.execute(select(same)).scalar())
 
 
+def move_to_end(connection: Connection, node: str, ticks: int, data: bytes) -> None:
+    """Let a sample that waits already be the last that came of its node."""
+    same = (table.c.node == node, table.c.ticks == ticks, table.c.data == data)
+    row = connection.execute(delete(table).where(*same).returning(*table.columns)).mappings().all()[-1]
+    connection.execute(insert(table).values({name: value for name, value in row.items() if name != "id"}))
+
+
 def take_backlog(connection: Connection, node: str) -> list[Waiting]:
     """Take out all that waits of a node, in the order in which it came."""
     rows = connection.execute(select(table).where(table.c.node == node).order_by(table.c.id)).all()
@@ -74,6 +87,7 @@ def take_backlog(connection: Connection, node: str) -> list[Waiting]:
                 is_live=False,
                 is_queued=True,
             ),
+            row.expires_at != NEVER,
         )
         for row in rows
     ]
