@@ -190,7 +190,7 @@ def _run_until_signal(work: Callable[[threading.Event], T]) -> T:
 
 def prepare_process() -> None:
     """Let a process that stores much be interrupted less: by the collector of cyclic garbage, of which storing makes
-    none, and by threads that wait for each other (`make bench BENCH=mqtt` shows it).
+    none, and by threads that wait for each other (`make bench BENCH=mqtt-50` shows it).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -112,7 +112,10 @@ class Subscriber:
             watch.hear(payload.received_at)
             return writer.put(payload)
 
-        with watching(watch, stop) as end, opened_writer(self.config, self.database) as writer:
+        with (
+            watching(watch, stop) as end,
+            opened_writer(self.database, self.write, self.config.commit_interval) as writer,
+        ):
             MqttSource(
                 self.broker,
                 session,
@@ -121,6 +124,10 @@ class Subscriber:
                 window=lambda messages: writer.set_limit(messages // WINDOW_SHARE),
                 told=watch.tell,
             ).run(end)
+
+    def write(self, payloads: Sequence[Payload]) -> list[IngestResult | Exception]:
+        """Store payloads in one transaction; gives each one's result, or the error that kept it out."""
+        return ingest_all(self.database, payloads, moment_of(self.config))
 
     def _tell_waiting(self) -> None:
         group = self.config.mqtt_share
@@ -152,17 +159,13 @@ def moment_of(config: Config) -> Moment:
 
 @contextmanager
 def opened_writer(
-    config: Config, database: Database, interval_seconds: float | None = None
+    database: Database, write: Callable[[Sequence[Payload]], list[IngestResult | Exception]], interval_seconds: float
 ) -> Iterator[GroupWriter[Payload, IngestResult]]:
     """Give what stores payloads in groups; at the end all is stored."""
-
-    def write(payloads: Sequence[Payload]) -> list[IngestResult | Exception]:
-        return ingest_all(database, payloads, moment_of(config))
-
     writer: GroupWriter[Payload, IngestResult] = GroupWriter(
         write,
         lambda: settle_database(database),
-        interval_seconds=config.commit_interval if interval_seconds is None else interval_seconds,
+        interval_seconds=interval_seconds,
         limit=RECEIVE_MAXIMUM // WINDOW_SHARE,
     )
     try:
@@ -290,7 +293,7 @@ def retire(config: Config, database: Database, replica: str, stop: threading.Eve
             raise SourceError(f"replica {replica} is receiving: stop that process first")
         place = _check_known(database, replica)
         retired = Retired()
-        with opened_writer(config, database, RETIREMENT_INTERVAL) as writer:
+        with opened_writer(database, Subscriber(config, database).write, RETIREMENT_INTERVAL) as writer:
 
             def count(done: "Future[IngestResult]") -> None:
                 if done.exception() is None:
