@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from isems import cli
+from isems.cli import words
 from isems.collector import NodeReport
 from isems.ingest import IngestResult
 from isems.storage.database import Database
@@ -173,7 +174,7 @@ def test_nodes_are_listed_for_people_and_for_scripts(isems, log: Path) -> None: 
     ("seconds", "told"), [(40, "40 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 d"), (-7, "-7 s")]
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: int, told: str) -> None:
-    assert cli.age(seconds) == told
+    assert words.age(seconds) == told
 
 
 def test_an_empty_database_is_created_and_then_up_to_date(isems, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -292,25 +293,25 @@ def test_a_wrong_setting_is_one_line_that_names_it(isems, monkeypatch, name: str
     ],
 )
 def test_a_text_from_outside_cannot_steer_a_terminal(text: str, shown: str) -> None:
-    assert cli.printable(text) == shown
+    assert words.printable(text) == shown
     shown.encode()
 
 
 def test_a_poll_is_told_in_a_line() -> None:
     result = IngestResult(stored=3, duplicate=2, rejected=1, nodes=["Dach", "Süd"])
     report = NodeReport("10.0.0.1", result, note="filled a gap")
-    assert cli.describe(report) == "10.0.0.1: Dach, Süd: 3 stored, 2 duplicate, 1 rejected (filled a gap)"
-    assert cli.describe(NodeReport("10.0.0.1", IngestResult())) == "10.0.0.1: nothing new"
+    assert words.describe(report) == "10.0.0.1: Dach, Süd: 3 stored, 2 duplicate, 1 rejected (filled a gap)"
+    assert words.describe(NodeReport("10.0.0.1", IngestResult())) == "10.0.0.1: nothing new"
 
 
 def test_what_a_node_says_of_itself_cannot_steer_the_terminal() -> None:
     failed = NodeReport("10.0.0.1", IngestResult(), error="HTTP 500 \x1b]0;pwned\x07")
     named = NodeReport("10.0.0.1", IngestResult(stored=1, nodes=["\u202eeman"]), note="\x1b[2J")
-    assert all(cli.describe(report).isprintable() for report in (failed, named))
+    assert all(words.describe(report).isprintable() for report in (failed, named))
 
 
 def test_counts_name_what_is_rare_only_where_it_is() -> None:
-    assert cli.counts(IngestResult()) == ""
-    assert cli.counts(IngestResult(stored=1)) == "1 stored, 0 duplicate, 0 rejected"
+    assert words.counts(IngestResult()) == ""
+    assert words.counts(IngestResult(stored=1)) == "1 stored, 0 duplicate, 0 rejected"
     everything = IngestResult(stored=1, duplicate=2, rejected=3, completed=4, undecided=5)
-    assert cli.counts(everything).endswith("3 rejected, 4 completed, 5 waiting for our clock to be right")
+    assert words.counts(everything).endswith("3 rejected, 4 completed, 5 waiting for our clock to be right")

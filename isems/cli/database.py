@@ -1,0 +1,121 @@
+"""Commands that look after the database."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from isems.cli.base import commands, exit_on_errors, opened, read_own_moment
+from isems.cli.words import is_quiet
+from isems.config import Config
+from isems.errors import ConfigError
+from isems.storage.adoption import PREDECESSORS_DEFAULT
+from isems.storage.predecessor import Progress
+from isems.switchover.adopt import adopt
+from isems.switchover.move import Upgraded, Voice
+from isems.switchover.move import upgrade as upgrade_any
+from isems.switchover.plan import describe_upgrade
+
+
+@commands.group()
+def db() -> None:
+    """Look after the database."""
+
+
+#: Where to look for the predecessor's measurements if DATABASE_URL is not set.
+default_database = click.option(
+    "--predecessors-default",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=PREDECESSORS_DEFAULT,
+    show_default=True,
+    help="The predecessor's database where DATABASE_URL was never set.",
+)
+
+
+@db.command()
+@click.option("--timezone", metavar="ZONE", help="The zone of the predecessor's times, where PostgreSQL's is another.")
+@default_database
+def upgrade(timezone: str | None, predecessors_default: Path) -> None:
+    """Create the database, or bring an older one up to this version."""
+    with exit_on_errors():
+        config = Config.from_environment()
+        zone = None if timezone is None else _read_zone(timezone)
+        with opened(config.database_url) as database, _Bars() as bars:
+            voice = Voice(bars.say, bars.show)
+            if not config.is_database_named:
+                adopt(predecessors_default, database, voice)
+            upgraded = upgrade_any(database, read_own_moment(config), voice, zone)
+        click.echo(f"{database.place} {_describe_upgrade(upgraded)}.")
+
+
+def _read_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise ConfigError(f"--timezone is {name!r}, expected the name of a time zone, such as Europe/Berlin") from None
+
+
+class _Bars:
+    """Progress bars, one for each kind of work, and the lines said between them; no bar where nobody watches."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._label = ""
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def say(self, sentence: str) -> None:
+        """Tell a line, below the bar before it."""
+        self._stack.close()
+        self._label = ""
+        click.echo(sentence)
+
+    def show(self, label: str, done: int, total: int) -> None:
+        """Show how much of a work is done."""
+        if label != self._label:
+            self._stack.close()
+            self._label = label
+            bar = click.progressbar(length=total, label=label, show_pos=True, file=sys.stderr, hidden=is_quiet())
+            self._bar = self._stack.enter_context(bar)
+        self._bar.length = total
+        self._bar.update(done - self._bar.pos)
+
+
+def _describe_upgrade(upgraded: Upgraded) -> str:
+    if upgraded.before == upgraded.after:
+        return "is up to date"
+    if upgraded.before is None:
+        return "was created"
+    text = f"was upgraded from version {upgraded.before} to {upgraded.after}"
+    return text if upgraded.moved is None or not upgraded.moved.done else f"{text}: {_describe_move(upgraded.moved)}"
+
+
+def _describe_move(moved: Progress) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(moved.rejected.items()))
+    rejected = sum(moved.rejected.values())
+    parts = [
+        f"{moved.moved} rows moved",
+        f"{moved.duplicate} duplicate" if moved.duplicate else "",
+        f"{rejected} rejected" + (f" ({reasons})" if reasons else ""),
+        f"{moved.doubled} in doubled hours, of which {moved.second} in the second pass",
+    ]
+    return ", ".join(filter(None, parts)) + f"; times read as those of {moved.zone}"
+
+
+@commands.command()
+@click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
+@default_database
+def doctor(*, before_upgrade: bool, predecessors_default: Path) -> None:
+    """Examine the database without changing it."""
+    config = Config.from_environment()
+    with opened(config.database_url) as database:
+        default = None if config.is_database_named else predecessors_default
+        for sentence in describe_upgrade(database, read_own_moment(config), default=default):
+            click.echo(sentence)
