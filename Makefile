@@ -35,11 +35,13 @@ endif
 test: setup ## all tests
 	@$(BIN)/pytest
 
-test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto, nginx (Debian, root or sudo)
+test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto and its clients, nginx, openssl (Debian, root or sudo)
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	ls /usr/lib/uwsgi/plugins/python3_plugin.so >/dev/null 2>&1 || missing="$$missing uwsgi-core uwsgi-plugin-python3"; \
 	command -v mosquitto /usr/sbin/mosquitto >/dev/null || missing="$$missing mosquitto"; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v mosquitto_sub >/dev/null || missing="$$missing mosquitto-clients"; \
 	[ -z "$$missing" ] || { echo "Installing$$missing ..."; \
 		$(APT_GET) update && $(APT_GET) install -y --no-install-recommends $$missing >/dev/null; } || \
 		{ echo "Could not install$$missing: do it by hand, with 'apt-get install$$missing' or your system's own packages." >&2; exit 1; }

@@ -23,7 +23,9 @@ class Size:
     commits: int = 40
     days: tuple[int, ...] = (1, 30)
     requests: int = 25
-    messages: int = 10_000
+    messages: int = 5_000
+    backlog: int = 100_000
+    groups: int = 87
     polled: int = 1000
     polled_at_once: int = 400
     poll_seconds: float = 0.5

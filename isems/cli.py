@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -48,13 +48,15 @@ from isems.sources.own_clock import read_moment
 from isems.storage.adoption import PREDECESSORS_DEFAULT
 from isems.storage.database import Database
 from isems.storage.predecessor import Progress
-from isems.subscriber import Subscriber
+from isems.subscriber import Subscriber, check_broker, retire
 from isems.switchover.adopt import adopt
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
 from isems.switchover.plan import describe_upgrade
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FAILED, MISUSED = 1, 2
 #: A log may hold the records of any number of nodes; a line has room for some of their names.
@@ -150,24 +152,45 @@ def subscribe() -> None:
     """Receive what nodes publish to MQTT_SERVER, until stopped."""
     with exit_on_errors():
         config = _read_config()
-        if not config.mqtt_server:
-            raise ConfigError("MQTT_SERVER is not set, expected the address of the broker")
+        check_broker(config)
         _start_log(config)
         prepare_process()
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         with _opened(config.database_url, has_inbox=True, is_durable=True) as database:
             database.make_ready()
-            # Not here: a signal must find this thread where it waits for nothing that the handler touches.
-            with ThreadPoolExecutor(1, thread_name_prefix="isems-mqtt") as thread:
-                thread.submit(Subscriber(config, database).run, stop).result()
+            _run_until_signal(Subscriber(config, database).run)
         log.info("stopped")
+
+
+@commands.command("retire-replica")
+@click.argument("replica")
+def retire_replica(replica: str) -> None:
+    """Store what MQTT_SERVER holds for REPLICA (see ISEMS_MQTT_REPLICA), which is not to come back, and end its session."""
+    config = _read_config()
+    check_broker(config)
+    _start_log(config)
+    with _opened(config.database_url, has_inbox=True, is_durable=True) as database:
+        database.make_ready()
+        retired = _run_until_signal(lambda stop: retire(config, database, replica, stop))
+    if not retired.had_session:
+        click.echo(f"replica {replica} is forgotten: the broker had no session of it")
+        return
+    came = f"{retired.messages} messages waited for it: {counts(retired.result)}" if retired.messages else "none waited"
+    click.echo(f"replica {replica} is retired: {came}")
+
+
+def _run_until_signal(work: Callable[[threading.Event], T]) -> T:
+    """Do work that ends when it is done, or soon after SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # Not here: a signal must find this thread where it waits for nothing that the handler touches.
+    with ThreadPoolExecutor(1, thread_name_prefix="isems-mqtt") as thread:
+        return thread.submit(work, stop).result()
 
 
 def prepare_process() -> None:
     """Let a process that stores much be interrupted less: by the collector of cyclic garbage, of which storing makes
-    none, and by threads that wait for each other (`make bench BENCH=mqtt` shows it).
+    none, and by threads that wait for each other (`make bench BENCH=mqtt-50` shows it).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -475,8 +498,10 @@ def serve(demo: str) -> None:
         config = demo_config(config)
         click.echo(f"No node is configured: SIMULATED nodes are shown, kept in {config.database_url}", err=True)
     check_addresses(config.router_ips)
+    if config.broker is not None and not is_demo:
+        check_broker(config)
     # Each has connections of its own: a writer remembers more of what it wrote while nobody else uses them.
-    is_durable = bool(config.mqtt_server or config.push_tokens)  # who sent it forgets what was acknowledged
+    is_durable = bool(config.broker or config.push_tokens)  # who sent it forgets what was acknowledged
     collecting = _opened(config.database_url, has_inbox=True, is_durable=is_durable)
     with _opened(config.database_url) as served, collecting as database:
         database.make_ready()
@@ -514,7 +539,7 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
             result = await import_history(database, mesh.history, _moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         log.info("polling %d addresses", len(config.router_ips))
-        if config.mqtt_server:
+        if config.broker:
             stack.callback(_start_subscriber(config, database))
         await Collector(config, database, commit_seconds=config.commit_interval).run()
 

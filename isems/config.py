@@ -28,7 +28,15 @@ SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 SQLITE_NAMES = ("sqlite", "sqlite+pysqlite")
 POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 #: host, host:port, [v6]:port, and mqtt:// or mqtts:// with a login.
-BROKER = re.compile(r"(mqtts?://(.*@)?)?(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(:[0-9]{1,5})?/?")
+BROKER = re.compile(
+    r"(?:(?P<scheme>mqtts?)://(?:(?P<login>.*)@)?)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(?::(?P<port>[0-9]{1,5}))?/?"
+)
+#: Fields of Broker, each with a variable of its own.
+TLS_FILES = ("ca", "certificate", "key")
+#: The group of a shared subscription is one level of a topic.
+GROUP = re.compile(r"[^\s/+#]{1,64}")
+REPLICA = re.compile(r"[A-Za-z0-9_-]{1,20}")
 DSN = re.compile(r"https?://[^/@\s]+@[^/@:\s]+(:[0-9]{1,5})?(/[^/\s]+)*/[0-9]+")
 #: How the topics of both board programs begin as delivered: the newer one's with a slash that makes an empty first level.
 FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
@@ -47,6 +55,29 @@ class PushToken(msgspec.Struct, frozen=True):
     nodes: frozenset[str] = frozenset()
 
 
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """The MQTT broker, and who we are to it."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+    user: str | None = None
+    password: str | None = None
+    #: PEM files, read for each connection. With a file of authorities those of the system are not trusted.
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Host and port: what may be shown."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __repr__(self) -> str:
+        """Show it without the login, wherever it may be shown."""
+        return f"Broker({self.place})"
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting with its default. Durations are seconds."""
 
@@ -54,10 +85,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether DATABASE_URL says so, not the default.
     is_database_named: bool = False
     router_ips: tuple[str, ...] = ()
-    mqtt_server: str | None = None
+    broker: Broker | None = None
     #: Beginnings of topics, before the node id.
     mqtt_prefixes: tuple[str, ...] = FACTORY_PREFIXES
     push_tokens: tuple[PushToken, ...] = ()
+    #: The group among which the broker shares the messages out, and our name in it.
+    mqtt_share: str | None = None
+    mqtt_replica: str = "1"
     hide_inactive_after_days: float = 30
     sentry_dsn: str | None = None
     is_development: bool = False
@@ -79,16 +113,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Raises ConfigError naming the variable, its value and what was expected.
         """
         values = _Values(os.environ if environment is None else environment)
+        share, replica = _read_group(values)
         return cls(
             database_url=values.read(
                 "DATABASE_URL", _database_url, _database_url("sqlite:///isems.db"), show=_without_login
             ),
             is_database_named=bool(values.text("DATABASE_URL")),
             router_ips=values.read("ISEMS_ROUTER_IPS", _split, ()),
-            mqtt_server=values.read("MQTT_SERVER", _broker, None, show=_without_login),
-            mqtt_prefixes=values.read(
-                "ISEMS_MQTT_PREFIXES", _prefixes, ("/isems/", "isems/testdrive/foobar/", "isems/")
-            ),
+            broker=_read_broker(values),
+            mqtt_prefixes=values.read("ISEMS_MQTT_PREFIXES", _prefixes, FACTORY_PREFIXES),
+            mqtt_share=share,
+            mqtt_replica=replica,
             push_tokens=values.read("ISEMS_PUSH_TOKENS", _push_tokens, (), show=_nothing),
             hide_inactive_after_days=values.read("HIDE_INACTIVE_AFTER_DAYS", _days, 30.0),
             sentry_dsn=values.read("SENTRY_DSN", _dsn, None, show=_nothing),
@@ -107,7 +142,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_source(self) -> bool:
         """Tell whether anything to collect from was configured."""
-        return bool(self.router_ips or self.mqtt_server or self.push_tokens)
+        return bool(self.router_ips or self.broker or self.push_tokens)
 
 
 class _Values:
@@ -173,11 +208,15 @@ def _database_url(text: str) -> str:
 def _sqlite_url(url: URL) -> str:
     if url.host or url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
         raise ValueError("the path of a SQLite file after sqlite:///, such as sqlite:///isems.db")
-    base = CHECKOUT if (CHECKOUT / "app.py").is_file() else Path.cwd()
-    path = base / str(url.database)  # an absolute path wins over the base
+    path = _base() / str(url.database)  # an absolute path wins over the base
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"a file in a folder that exists, not {str(path)!r}")
     return sqlite_url(path, url)
+
+
+def _base() -> Path:
+    """Give the folder where relative paths start."""
+    return CHECKOUT if (CHECKOUT / "app.py").is_file() else Path.cwd()
 
 
 def sqlite_url(path: Path, url: URL = URL.create("sqlite")) -> str:  # noqa: B008 (immutable)
@@ -193,9 +232,82 @@ def _postgresql_url(url: URL) -> str:
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def _broker(text: str) -> str:
-    if not BROKER.fullmatch(text):
+def _read_broker(values: _Values) -> Broker | None:
+    broker = values.read("MQTT_SERVER", parse_broker, None, show=_without_login)
+    user = values.read("ISEMS_MQTT_USER", _printable, None, show=_nothing)
+    password = values.read("ISEMS_MQTT_PASSWORD", _printable, None, show=_nothing)
+    files = {name: values.read(f"ISEMS_MQTT_{name.upper()}", _pem_path, None, show=_path_only) for name in TLS_FILES}
+    if broker is None:
+        return None
+    if broker.user and user:
+        raise ConfigError("ISEMS_MQTT_USER is (not shown), expected nothing: MQTT_SERVER holds a user, too")
+    if broker.password and password:
+        raise ConfigError("ISEMS_MQTT_PASSWORD is (not shown), expected nothing: MQTT_SERVER holds a password, too")
+    if password and not (user or broker.user):
+        raise ConfigError("ISEMS_MQTT_PASSWORD is (not shown), expected a user as well: ISEMS_MQTT_USER is not set")
+    for name, path in files.items():
+        if path is not None and not broker.is_tls:
+            raise ConfigError(
+                f"ISEMS_MQTT_{name.upper()} is {str(path)!r}, expected MQTT_SERVER to begin with mqtts://"
+            )
+    if files["key"] is not None and files["certificate"] is None:
+        raise ConfigError(f"ISEMS_MQTT_KEY is {str(files['key'])!r}, expected ISEMS_MQTT_CERTIFICATE to be set as well")
+    return msgspec.structs.replace(broker, user=user or broker.user, password=password or broker.password, **files)
+
+
+def parse_broker(text: str) -> Broker:
+    """Read what MQTT_SERVER may say; raises ValueError with what was expected."""
+    match = BROKER.fullmatch(text)
+    is_tls = bool(match and match["scheme"] == "mqtts")
+    port = int((match and match["port"]) or (8883 if is_tls else 1883))
+    if match is None or not 1 <= port <= 65_535:
         raise ValueError("host, host:port, mqtt://user:password@host or mqtts://user:password@host")
+    user, _, password = (unquote(part) for part in (match["login"] or "").partition(":"))
+    if password and not user:
+        raise ValueError("a user before the password")
+    for part in filter(None, (user, password)):
+        _printable(part)
+    host = match["host"].strip("[]")
+    return Broker(host=host, port=port, is_tls=is_tls, user=user or None, password=password or None)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("text without line ends and other control characters")
+    return text
+
+
+def _pem_path(text: str) -> Path:
+    if "-----BEGIN" in text or "\n" in text:
+        raise ValueError("the path of a PEM file, not what is in it")
+    return _base() / text
+
+
+def _path_only(text: str) -> str:
+    """Show a path, but nothing that may be a key."""
+    return _nothing(text) if "\n" in text or "-----BEGIN" in text else repr(text)
+
+
+def _read_group(values: _Values) -> tuple[str | None, str]:
+    share = values.read("ISEMS_MQTT_SHARE", _group, None)
+    replica = values.read("ISEMS_MQTT_REPLICA", replica_name, "1")
+    if share is None and replica != "1":
+        raise ConfigError(
+            f"ISEMS_MQTT_REPLICA is {replica!r}, expected ISEMS_MQTT_SHARE as well: else every replica gets everything"
+        )
+    return share, replica
+
+
+def _group(text: str) -> str:
+    if not (GROUP.fullmatch(text) and text.isprintable()):
+        raise ValueError("a name of at most 64 characters without blanks, /, + and #")
+    return text
+
+
+def replica_name(text: str) -> str:
+    """Check the name of a replica; raises ValueError with what was expected."""
+    if not REPLICA.fullmatch(text):
+        raise ValueError("a name of at most 20 letters, digits, - and _")
     return text
 
 

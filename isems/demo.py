@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from isems.collector import import_file
-from isems.config import CHECKOUT, Config, sqlite_url
+from isems.config import CHECKOUT, Config, parse_broker, sqlite_url
 from isems.domain.clock import Moment
 from isems.errors import SourceError
 from isems.ingest import IngestResult
@@ -61,14 +61,14 @@ def demo_config(config: Config) -> Config:
     folder = CHECKOUT if (CHECKOUT / "app.py").is_file() else Path.cwd()
     default = Config(database_url=sqlite_url(folder / "isems-demo.db"), poll_interval=POLL_SECONDS)
     mqtt = [field for field in config.__struct_fields__ if field.startswith("mqtt_")]
-    fields = ("database_url", "poll_interval", "router_ips", "push_tokens", *mqtt)
+    fields = ("database_url", "poll_interval", "router_ips", "push_tokens", "broker", *mqtt)
     return msgspec.structs.replace(config, **{field: getattr(default, field) for field in fields})
 
 
 def config_with(config: Config, mesh: SimulatedMesh) -> Config:
     """Point the settings of a demonstration at its nodes and its broker."""
     polled = [one for number, one in enumerate(mesh.addresses) if mesh.broker is None or number != UNPOLLED]
-    return msgspec.structs.replace(config, router_ips=tuple(polled), mqtt_server=mesh.broker)
+    return msgspec.structs.replace(config, router_ips=tuple(polled), broker=mesh.broker and parse_broker(mesh.broker))
 
 
 @asynccontextmanager

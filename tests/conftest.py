@@ -7,7 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.services import POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
+from tests.certificates import Certificates, make_certificates
+from tests.services import OPENSSL, POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
 
 # No deadline: the time of one example says more about the machine's other work than about the code. In CI
 # the same examples every time, so that a change is judged by what it changed.
@@ -30,6 +31,13 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One PostgreSQL for the whole run, started by the first test that asks for it."""
     with run_postgres(require_service(POSTGRESQL)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of all kinds, made once."""
+    require_service(OPENSSL)
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

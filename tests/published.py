@@ -10,18 +10,24 @@ from isems.storage.database import Database
 SECONDS = 60
 
 
+def volts_of(at: int) -> float:
+    return 11 + at // 15 % 3000 / 1000
+
+
 def line(node: str, at: int) -> str:
-    return f"{node};1;{at};ESP_2.0;3600;0;0;0;12.5;87;100;10.8;11.9;14.526;12;30;52.47388;13.39051;500"
+    """A record that can be told from the node's others."""
+    return f"{node};1;{at};ESP_2.0;3600;0;0;0;{volts_of(at)};87;100;10.8;11.9;14.526;12;30;52.47388;13.39051;500"
+
+
+def message(start: int, number: int, nodes: int = 5) -> tuple[str, bytes]:
+    """As boards publish: five records, one of them shared with the node's message before."""
+    node, turn = f"Balkon {number % nodes}", number // nodes
+    lines = [line(node, start + 15 * (4 * turn + record)) for record in range(5)]
+    return f"/isems/{node}/csvlog", "\n".join(lines).encode()
 
 
 def messages(start: int, count: int, nodes: int = 5) -> list[tuple[str, bytes]]:
-    """As boards publish: five records each, one of them shared with the message before."""
-    made = []
-    for number in range(count):
-        node, turn = f"Balkon {number % nodes}", number // nodes
-        lines = [line(node, start + 15 * (4 * turn + record)) for record in range(5)]
-        made.append((f"/isems/{node}/csvlog", "\n".join(lines).encode()))
-    return made
+    return [message(start, number, nodes) for number in range(count)]
 
 
 def records_of(sent: Sequence[tuple[str, bytes]]) -> set[tuple[str, int]]:

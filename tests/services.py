@@ -55,6 +55,18 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
+def find_openssl() -> Path | None:
+    """What makes certificates."""
+    found = shutil.which("openssl")
+    return Path(found) if found else None
+
+
+def find_mosquitto_clients() -> Path | None:
+    """The folder of mosquitto_pub and mosquitto_sub."""
+    found = shutil.which("mosquitto_sub")
+    return Path(found).parent if found else None
+
+
 def find_nginx() -> Path | None:
     """An installed nginx, or the one that `make test-services` unpacked."""
     places = (Path("/usr/sbin/nginx"), ROOT / ".services" / "usr" / "sbin" / "nginx")
@@ -64,8 +76,10 @@ def find_nginx() -> Path | None:
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
+MOSQUITTO_CLIENTS = Service("mosquitto-clients", find_mosquitto_clients)
 NGINX = Service("nginx", find_nginx)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, NGINX)
+OPENSSL = Service("openssl", find_openssl)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, MOSQUITTO_CLIENTS, NGINX, OPENSSL)
 
 
 def require_service(service: Service) -> Path:
@@ -251,11 +265,15 @@ class Broker:
 
 
 @contextmanager
-def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
-    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration."""
+def run_mosquitto(folder: Path, *settings: str, is_per_listener: bool = False) -> Iterator[Broker]:
+    """A broker that holds what a subscriber has not acknowledged; `settings` are further lines of its configuration.
+
+    With `is_per_listener` each listener of them has a login of its own.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     lines = [
+        *(["per_listener_settings true"] if is_per_listener else []),
         f"listener {port} 127.0.0.1",
         "persistence true",
         f"persistence_location {folder}/",
@@ -265,7 +283,13 @@ def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
         *(settings or ["allow_anonymous true"]),
     ]
     (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
-    broker = Broker(require_service(MOSQUITTO), folder, port)
+    with running_broker(Broker(require_service(MOSQUITTO), folder, port)) as broker:
+        yield broker
+
+
+@contextmanager
+def running_broker(broker: Broker) -> Iterator[Broker]:
+    """Run a broker whose settings are in its folder."""
     broker.start()
     try:
         yield broker
@@ -274,8 +298,20 @@ def run_mosquitto(folder: Path, *settings: str) -> Iterator[Broker]:
 
 
 def publish(port: int, messages: Iterable[tuple[str, bytes]], *, retain: bool = False) -> None:
-    """Publish at QoS 1, and return when the broker has acknowledged all."""
-    from paho.mqtt.publish import multiple
+    """Publish at QoS 1, many on their way at once, and return when the broker has acknowledged all."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    wanted = [{"topic": topic, "payload": data, "qos": 1, "retain": retain} for topic, data in messages]
-    multiple(wanted, hostname="127.0.0.1", port=port)
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages = 100
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        sent = [client.publish(topic, data, qos=1, retain=retain) for topic, data in messages]
+        deadline = time.monotonic() + START_SECONDS
+        for one in sent:
+            one.wait_for_publish(max(0.0, deadline - time.monotonic()))
+        assert all(one.is_published() for one in sent), "the broker has not acknowledged what was published"
+    finally:
+        client.disconnect()
+        client.loop_stop()

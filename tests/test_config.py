@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from isems import config as config_module
-from isems.config import CHECKOUT, Config, sqlite_url
+from isems.config import CHECKOUT, Broker, Config, sqlite_url
 from isems.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,8 +33,10 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         "database_url": config.database_url,
         "is_database_named": False,
         "router_ips": (),
-        "mqtt_server": None,
+        "broker": None,
         "mqtt_prefixes": ("/isems/", "isems/testdrive/foobar/", "isems/"),
+        "mqtt_share": None,
+        "mqtt_replica": "1",
         "push_tokens": (),
         "hide_inactive_after_days": 30,
         "sentry_dsn": None,
@@ -68,11 +70,26 @@ def test_the_struct_and_an_empty_environment_have_the_same_defaults() -> None:
     ("name", "text", "field", "value"),
     [
         ("ISEMS_ROUTER_IPS", "10.0.0.1", "router_ips", ("10.0.0.1",)),
-        ("MQTT_SERVER", "broker", "mqtt_server", "broker"),
         ("ISEMS_MQTT_PREFIXES", "mesh/ , /isems/", "mqtt_prefixes", ("mesh/", "/isems/")),
-        ("MQTT_SERVER", "broker:1884", "mqtt_server", "broker:1884"),
-        ("MQTT_SERVER", "[fd00::1]:1883", "mqtt_server", "[fd00::1]:1883"),
-        ("MQTT_SERVER", "mqtts://u:p/@ss@broker:8883", "mqtt_server", "mqtts://u:p/@ss@broker:8883"),
+        ("ISEMS_MQTT_SHARE", "mesh-north", "mqtt_share", "mesh-north"),
+        ("MQTT_SERVER", "broker", "broker", Broker(host="broker", port=1883)),
+        ("MQTT_SERVER", "broker:1884", "broker", Broker(host="broker", port=1884)),
+        ("MQTT_SERVER", "[fd00::1]:1885", "broker", Broker(host="fd00::1", port=1885)),
+        ("MQTT_SERVER", "mqtt://broker/", "broker", Broker(host="broker", port=1883)),
+        ("MQTT_SERVER", "mqtts://broker", "broker", Broker(host="broker", port=8883, is_tls=True)),
+        (
+            "MQTT_SERVER",
+            "mqtt://isems:p/@ss@broker",
+            "broker",
+            Broker(host="broker", port=1883, user="isems", password="p/@ss"),
+        ),
+        (
+            "MQTT_SERVER",
+            "mqtt://is%40ems:a%3Ab@broker",
+            "broker",
+            Broker(host="broker", port=1883, user="is@ems", password="a:b"),
+        ),
+        ("MQTT_SERVER", "mqtt://isems@broker", "broker", Broker(host="broker", port=1883, user="isems")),
         ("HIDE_INACTIVE_AFTER_DAYS", "7", "hide_inactive_after_days", 7.0),
         ("HIDE_INACTIVE_AFTER_DAYS", "0.5", "hide_inactive_after_days", 0.5),
         ("SENTRY_DSN", "https://k@sentry.example/1", "sentry_dsn", "https://k@sentry.example/1"),
@@ -120,6 +137,15 @@ def test_every_variable_reaches_its_setting(name: str, text: str, field: str, va
         ("ISEMS_MQTT_PREFIXES", "mesh/#/"),
         ("ISEMS_PUSH_TOKENS", "short"),
         ("MQTT_SERVER", "broker:port"),
+        ("MQTT_SERVER", "broker:0"),
+        ("MQTT_SERVER", "broker:65536"),
+        ("ISEMS_MQTT_SHARE", "mesh/north"),
+        ("ISEMS_MQTT_SHARE", "mesh+"),
+        ("ISEMS_MQTT_SHARE", "#"),
+        ("ISEMS_MQTT_SHARE", "two words"),
+        ("ISEMS_MQTT_SHARE", "m" * 65),
+        ("ISEMS_MQTT_REPLICA", "a/b"),
+        ("ISEMS_MQTT_REPLICA", "r" * 21),
         ("MQTT_SERVER", "two words"),
         ("HIDE_INACTIVE_AFTER_DAYS", "0"),
         ("HIDE_INACTIVE_AFTER_DAYS", "-1"),
@@ -272,6 +298,107 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> No
     binary.write_bytes(b"\xff\xfe")
     for path in (tmp_path / "missing", tmp_path, binary):
         assert refusal(SENTRY_DSN_FILE=str(path)).startswith(f"SENTRY_DSN_FILE is {str(path)!r}, expected ")
+
+
+MQTTS = "mqtts://broker"
+
+
+def test_login_and_files_of_the_broker_may_stand_apart(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("ge heim\n")
+    broker = read(
+        MQTT_SERVER=MQTTS,
+        ISEMS_MQTT_USER="isems",
+        ISEMS_MQTT_PASSWORD_FILE=str(tmp_path / "password"),
+        ISEMS_MQTT_CA="/etc/ca.pem",
+        ISEMS_MQTT_CERTIFICATE="own.pem",
+        ISEMS_MQTT_KEY=str(tmp_path / "own.key"),
+    ).broker
+    assert broker == Broker(
+        host="broker",
+        port=8883,
+        is_tls=True,
+        user="isems",
+        password="ge heim",
+        ca=Path("/etc/ca.pem"),
+        certificate=ROOT / "own.pem",
+        key=tmp_path / "own.key",
+    )
+    assert read(MQTT_SERVER="mqtt://isems@broker", ISEMS_MQTT_PASSWORD="geheim").broker == Broker(
+        host="broker", port=1883, user="isems", password="geheim"
+    )
+
+
+@pytest.mark.parametrize("broker", ["mqtt://isems:geheim@broker", "mqtts://isems:geheim@[fd00::1]:1"])
+def test_a_broker_is_shown_without_its_login(broker: str) -> None:
+    found = read(MQTT_SERVER=broker).broker
+    assert found is not None
+    for shown in (found.place, repr(found), str(found), repr(read(MQTT_SERVER=broker))):
+        assert "geheim" not in shown
+        assert "isems:" not in shown
+    assert found.place in {"broker:1883", "[fd00::1]:1"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            {"MQTT_SERVER": "isems:geheim@broker"},
+            "MQTT_SERVER is ***, expected host, host:port, mqtt://user:password@host or mqtts://user:password@host",
+        ),
+        ({"MQTT_SERVER": "mqtt://:geheim@broker"}, "MQTT_SERVER is 'mqtt://***', expected a user before the password"),
+        (
+            {"MQTT_SERVER": "mqtt://isems:ge%00heim@broker"},
+            "MQTT_SERVER is 'mqtt://***', expected text without line ends and other control characters",
+        ),
+        (
+            {"MQTT_SERVER": "mqtt://isems@broker", "ISEMS_MQTT_USER": "isems"},
+            "ISEMS_MQTT_USER is (not shown), expected nothing: MQTT_SERVER holds a user, too",
+        ),
+        (
+            {"MQTT_SERVER": "mqtt://isems:geheim@broker", "ISEMS_MQTT_PASSWORD": "geheim"},
+            "ISEMS_MQTT_PASSWORD is (not shown), expected nothing: MQTT_SERVER holds a password, too",
+        ),
+        (
+            {"MQTT_SERVER": "broker", "ISEMS_MQTT_PASSWORD": "geheim"},
+            "ISEMS_MQTT_PASSWORD is (not shown), expected a user as well: ISEMS_MQTT_USER is not set",
+        ),
+        (
+            {"MQTT_SERVER": "broker", "ISEMS_MQTT_USER": "ge\nheim"},
+            "ISEMS_MQTT_USER is (not shown), expected text without line ends and other control characters",
+        ),
+        (
+            {"MQTT_SERVER": "mqtt://broker", "ISEMS_MQTT_CA": "/etc/ca.pem"},
+            "ISEMS_MQTT_CA is '/etc/ca.pem', expected MQTT_SERVER to begin with mqtts://",
+        ),
+        (
+            {"MQTT_SERVER": "broker", "ISEMS_MQTT_CERTIFICATE": "/etc/own.pem"},
+            "ISEMS_MQTT_CERTIFICATE is '/etc/own.pem', expected MQTT_SERVER to begin with mqtts://",
+        ),
+        (
+            {"MQTT_SERVER": MQTTS, "ISEMS_MQTT_KEY": "/etc/own.key"},
+            "ISEMS_MQTT_KEY is '/etc/own.key', expected ISEMS_MQTT_CERTIFICATE to be set as well",
+        ),
+        (
+            {"MQTT_SERVER": MQTTS, "ISEMS_MQTT_KEY": "-----BEGIN PRIVATE KEY-----geheim"},
+            "ISEMS_MQTT_KEY is (not shown), expected the path of a PEM file, not what is in it",
+        ),
+        (
+            {"ISEMS_MQTT_REPLICA": "2"},
+            "ISEMS_MQTT_REPLICA is '2', expected ISEMS_MQTT_SHARE as well: else every replica gets everything",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_without_a_secret(environment: dict[str, str], expected: str) -> None:
+    assert refusal(**environment) == expected
+
+
+def test_what_belongs_to_a_broker_may_stay_while_there_is_none() -> None:
+    assert read(ISEMS_MQTT_PASSWORD="geheim", ISEMS_MQTT_CA="/etc/ca.pem").broker is None
+
+
+def test_each_replica_of_a_group_has_a_name() -> None:
+    config = read(ISEMS_MQTT_SHARE="mesh", ISEMS_MQTT_REPLICA="attic_2")
+    assert (config.mqtt_share, config.mqtt_replica) == ("mesh", "attic_2")
 
 
 @pytest.mark.parametrize(

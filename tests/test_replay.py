@@ -1,6 +1,6 @@
 """What boards really sent, sent again: live, twice, and with an hour in which nobody received."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -52,6 +52,16 @@ def receive(database: Database, payloads: Iterable[Payload]) -> IngestResult:
     return total
 
 
+class Counts(NamedTuple):
+    """Of a replay: messages, those of them that waited, and what became of their records."""
+
+    sent: int
+    waited: int
+    stored: int
+    duplicate: int
+    rejected: int
+
+
 class StoredRow(NamedTuple):
     at: int
     ticks: int | None
@@ -95,15 +105,22 @@ def test_what_a_broker_sends_twice_is_stored_once(name: str, sqlite_url: str) ->
 def test_an_outage_of_an_hour_costs_no_sample_whose_counter_runs(
     name: str, database_kind: str, request: pytest.FixtureRequest
 ) -> None:
-    """In the middle: of a sample whose counter stands still nobody can tell how long it waited, all others are stored."""
+    """In the middle: of a sample whose counter stands still nobody can tell how long it waited, all others are stored.
+
+    Ten hours of each file here, the whole of it in tests/soak.
+    """
     payloads = list(payloads_of(name))
     middle = len(payloads) // 2
-    payloads = payloads[max(0, middle - 300) : middle + 300]
+    url = request.getfixturevalue(f"{database_kind}_url")
+    check_outage(payloads[max(0, middle - 300) : middle + 300], request.getfixturevalue("sqlite_url"), url)
+
+
+def check_outage(payloads: Sequence[Payload], sqlite_url: str, other_url: str) -> Counts:
+    """Replay live and with an outage a third of the way; gives what was sent and what became of it."""
     outage = payloads[len(payloads) // 3].received_at
     waited = [one for one in payloads if outage <= one.received_at < outage + HOUR]
-    _, expected, _ = replay(request.getfixturevalue("sqlite_url"), payloads)
-    url = request.getfixturevalue(f"{database_kind}_url")
-    url = f"{url}.outage" if database_kind == "sqlite" else url
+    _, expected, _ = replay(sqlite_url, payloads)
+    url = f"{other_url}.outage" if other_url == sqlite_url else other_url
     result, found, reasons = replay(url, with_outage(payloads, outage))
     assert len(waited) > 50
     assert len(found) == len(expected) == result.stored
@@ -111,6 +128,7 @@ def test_an_outage_of_an_hour_costs_no_sample_whose_counter_runs(
     assert [one.ticks for one in found] == [one.ticks for one in expected]
     repeated = count_untimed(waited[:5])
     assert reasons.get("no_time", 0) == count_untimed(waited) + repeated == sum(reasons.values())
+    return Counts(len(payloads), len(waited), result.stored, result.duplicate, result.rejected)
 
 
 def true_offsets(payloads: Iterable[Payload]) -> list[tuple[int, int, int]]:

@@ -90,6 +90,33 @@ def test_a_record_wins_over_the_sample_of_its_cycle_whichever_comes_first(
     assert rows(database, "a") == [(NOON - 5, False, 12400)]
 
 
+WAYS = {
+    "polled": {"source": Source.POLL, "address": "10.0.0.1", "node_hint": None},
+    "published": {"source": Source.MQTT},
+    "pushed": {"source": Source.PUSH, "address": "10.0.0.9"},
+    "imported": {"source": Source.IMPORT, "is_live": False, "node_hint": None},
+}
+
+
+#: Each of them first, and each before and after each other.
+ROUND = ("polled", "published", "pushed", "imported", "sample")
+ORDERS = [one[n:] + one[:n] for one in (ROUND, ROUND[::-1]) for n in range(len(ROUND))]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+def test_the_same_measurement_is_stored_once_by_whatever_ways_it_comes(order: tuple[str, ...], sqlite_url: str) -> None:
+    """Polled and pushing at once it is one node."""
+    database = Database(sqlite_url)
+    for way in order:
+        data = sample(3000) if way == "sample" else line(NOON - 5, 3001)
+        live(database, data, NOON, **WAYS.get(way, {}))
+    assert rows(database, "a") == [(NOON - 5, False, 12400)]
+    assert reasons(database) == {}
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM node").scalar() == 1
+    database.close()
+
+
 def test_a_record_takes_its_second_from_a_sample_that_was_given_it(database: Database) -> None:
     live(database, sample(3000), NOON)
     assert counts(live(database, line(NOON, 2000), NOON + 1)) == (1, 0, 0, 0, 0)

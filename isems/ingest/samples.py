@@ -142,13 +142,13 @@ def let_lines_wait(
         sent = arrival.by_node[name]
         refused = []
         for one in judgement.refused:
-            ticks = ticks_of(sent.measurements[one.index])
-            data = raw_of(sent.raws[one.index])
-            is_board = sent.measurements[one.index].configuration.dialect is Dialect.BOARD
-            is_unset = one.reason is Reason.CLOCK_UNSET and is_board and ticks is not None
+            line, data = sent.measurements[one.index], raw_of(sent.raws[one.index])
+            ticks = ticks_of(line)
+            counts_from_boot = line.configuration.dialect is Dialect.BOARD and (line.measured_at or 0) > 0
+            is_unset = one.reason is Reason.CLOCK_UNSET and counts_from_boot and ticks is not None
             if is_unset and is_patient(connection, data):
-                line = msgspec.structs.replace(arrival.payload, data=data)
-                result.add(let_wait(connection, name, (ticks or 0) - RECORD_AHEAD, line, receipt, moment))
+                alone = msgspec.structs.replace(arrival.payload, data=data)
+                result.add(let_wait(connection, name, (ticks or 0) - RECORD_AHEAD, alone, receipt, moment))
             else:
                 refused.append(one)
         judgement.refused = refused

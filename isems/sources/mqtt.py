@@ -8,14 +8,11 @@ gave the same number.
 
 import logging
 import random
-import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, TypeVar
 
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage
@@ -25,13 +22,30 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from isems.config import Broker
 from isems.domain.payload import Payload, Source
-from isems.errors import ConfigError
+from isems.errors import IsemsError
+from isems.sources.mqtt_client import QuickClient
+from isems.sources.mqtt_tls import SILENT, describe_tls_error, last_error, make_tls_context
+from isems.sources.mqtt_troubles import (
+    FORGOTTEN,
+    LOST,
+    ROBBED,
+    TAKEN_OVER,
+    describe,
+    describe_no_subscription,
+    describe_refusal,
+    hung_up,
+    is_other_protocol,
+)
 from isems.sources.topics import filters_of, read_topic
 
 log = logging.getLogger(__name__)
 
-#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory.
+C = TypeVar("C", bound="Connection")
+
+#: Messages that the broker sends before it waits for an acknowledgement; bounds what we hold in memory. Debian 12's
+#: mosquitto sends more all the same, so then we do not read on.
 RECEIVE_MAXIMUM = 1000
 #: What a broker of MQTT 3.1.1 does by itself (mosquitto's max_inflight_messages).
 OLD_RECEIVE_MAXIMUM = 20
@@ -44,6 +58,8 @@ KEEPALIVE_SECONDS = 60
 ANSWER_SECONDS = 10
 #: Between two attempts: twice as long each time, with some chance, or all nodes and collectors come back at once.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 120.0
+#: How long we wait for what we hold to be stored before we look again.
+CATCH_UP_SECONDS = 0.01
 #: How often the loop looks whether it is to end.
 LOOP_SECONDS = 1.0
 #: A node publishes every 65 s; what comes closer together than this has waited in the broker.
@@ -51,41 +67,24 @@ LIVE_GAP_SECONDS = 40
 #: Nodes whose last message is remembered while a resumed session is caught up with.
 MAX_REMEMBERED = 10_000
 
-_BROKER = re.compile(
-    r"(?:(?P<scheme>mqtts?)://)?(?:(?P<login>.*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>[0-9]{1,5}))?/?"
-)
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker is to keep for us, and knows us by."""
 
-class Broker(msgspec.Struct, frozen=True, kw_only=True):
-    """Where messages come from; `place` is what may be shown of it."""
-
-    host: str
-    port: int
-    is_tls: bool = False
-    user: str | None = None
-    password: str | None = None
+    client_id: str
+    #: Beginnings of topics.
+    prefixes: Sequence[str]
+    #: Among the members of a group the broker shares the messages out.
+    group: str | None = None
+    #: What we subscribed to before and do not want any more: the broker remembers it until told otherwise.
+    former_filters: Sequence[str] = ()
+    #: Whether we ever subscribed, so that a broker should know the session.
+    is_known: bool = False
 
     @property
-    def place(self) -> str:
-        """Host and port, never the login."""
-        return f"{self.host}:{self.port}"
-
-
-def parse_broker(text: str) -> Broker:
-    """Read `host`, `host:port` or an mqtt(s) URL with a login; raises ConfigError for anything else."""
-    match = _BROKER.fullmatch(text)
-    is_tls = bool(match and match["scheme"] == "mqtts")
-    port = int((match and match["port"]) or (8883 if is_tls else 1883))
-    if match is None or not 1 <= port <= 65_535:
-        raise ConfigError("MQTT_SERVER is (not shown), expected host, host:port or mqtt://user:password@host")
-    user, _, password = (match["login"] or "").partition(":")
-    return Broker(
-        host=match["host"].strip("[]"),
-        port=port,
-        is_tls=is_tls,
-        user=unquote(user) or None,
-        password=unquote(password) or None,
-    )
+    def filters(self) -> list[str]:
+        """What to subscribe to."""
+        return filters_of(self.prefixes, self.group)
 
 
 class MqttSource:
@@ -94,23 +93,28 @@ class MqttSource:
     def __init__(
         self,
         broker: Broker,
-        client_id: str,
-        prefixes: Sequence[str],
+        session: Session,
         *,
         store: Callable[[Payload], "Future[Any]"],
         flush: Callable[[], None],
         window: Callable[[int], None] = lambda messages: None,
+        told: Callable[[bool, str], None] = lambda is_well, sentence: None,
     ) -> None:
         """`store` takes a payload and promises that it will be stored, `flush` makes it happen now.
 
-        `window` is told how many messages the broker sends before it waits for an acknowledgement.
+        `window` is told how many messages the broker sends before it waits for an acknowledgement, `told` each change
+        of state: whether it is well, and a sentence.
         """
         self.broker = broker
-        self.client_id = client_id
-        self.prefixes = prefixes
+        self.session = session
         self.store = store
         self.flush = flush
         self.window = window
+        self.told = told
+        #: What came could not be stored: receiving alone is then no good news.
+        self.is_refused = False
+        #: Whether the broker should have a session of ours.
+        self.has_session = session.is_known
         self._is_old_protocol = False
         self._state = ""
 
@@ -118,28 +122,39 @@ class MqttSource:
         """Receive until `stop` is set; what was received by then is stored and acknowledged."""
         pause = FIRST_PAUSE
         while not stop.is_set():
-            connection = _Connection(self, MQTTProtocolVersion.MQTTv311 if self._is_old_protocol else _NEW)
-            trouble = connection.run(stop)
-            if trouble is None:
+            connection = self.connect(Connection, stop)
+            if connection.trouble is None:
                 return
-            if connection.is_of_no_use:
-                self._is_old_protocol = not self._is_old_protocol and connection.is_too_new
             pause = FIRST_PAUSE if connection.was_of_use else min(2 * pause, LAST_PAUSE)
-            self.tell(logging.WARNING, trouble)
+            self.tell(logging.WARNING, connection.trouble)
             stop.wait(pause * random.uniform(0.5, 1))
+
+    def connect(self, kind: Callable[["MqttSource", MQTTProtocolVersion], C], stop: threading.Event) -> C:
+        """Connect once, and give the connection when it is over; the next one may speak the older protocol."""
+        connection = kind(self, MQTTProtocolVersion.MQTTv311 if self._is_old_protocol else _NEW)
+        connection.run(stop)
+        if connection.is_of_no_use:
+            self._is_old_protocol = not self._is_old_protocol and connection.is_too_new
+        return connection
 
     def tell(self, level: int, sentence: str) -> None:
         """Log a state when it begins; the same one again is no news."""
         if sentence != self._state:
             self._state = sentence
             log.log(level, "%s: %s", self.broker.place, sentence)
+            self.told(level < logging.WARNING, sentence)
 
 
 _NEW = MQTTProtocolVersion.MQTTv5
+#: What paho tells a connection.
+EVENTS = ("on_connect", "on_subscribe", "on_unsubscribe", "on_message", "on_disconnect", "on_socket_open")
 
 
-class _Connection:
+class Connection:
     """One connection, from the attempt to its end."""
+
+    #: Whether the broker is to forget the session, now and in the end.
+    IS_CLEAN = False
 
     def __init__(self, source: MqttSource, protocol: MQTTProtocolVersion) -> None:
         self.source = source
@@ -147,82 +162,132 @@ class _Connection:
         self.was_answered = self.was_accepted = False
         #: Whether anything was acknowledged, or it lasted a while: then a next one may follow soon.
         self.was_of_use = False
-        self._trouble: str | None = None
+        #: What ended it; None where that was our wish.
+        self.trouble: str | None = None
+        self._has_hung_up = False
+        self._socket: Any = None
+        #: Messages: each is counted by one thread only, the one that receives and the one that stores.
+        self._received = self._done = 0
         self._backlog = _Backlog()
-        self.client = Client(
+        self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
-            client_id=source.client_id,
-            clean_session=None if self.is_new_protocol else False,
+            client_id=source.session.client_id,
+            clean_session=None if self.is_new_protocol else self.IS_CLEAN,
             protocol=protocol,
             manual_ack=True,
         )
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = self._on_subscribe
-        self.client.on_message = self._on_message
-        self.client.on_disconnect = self._on_disconnect
+        for event in EVENTS:
+            setattr(self.client, event, getattr(self, f"_{event}"))
         # With it, an acknowledgement by another thread is only queued: one thread alone must speak TLS.
         self.client.on_socket_register_write = lambda *_: None
         self.client.connect_timeout = ANSWER_SECONDS
         if source.broker.user is not None:
             self.client.username_pw_set(source.broker.user, source.broker.password)
-        if source.broker.is_tls:
-            self.client.tls_set_context(ssl.create_default_context())
 
     @property
     def is_of_no_use(self) -> bool:
         """Whether the broker would not even speak with us."""
-        return self._trouble == HUNG_UP or not self.was_answered
+        return self._has_hung_up or not self.was_answered
 
     @property
     def is_too_new(self) -> bool:
         """Whether the broker may have hung up because it knows no MQTT 5."""
-        return self.is_new_protocol and self._trouble == HUNG_UP
+        return self.is_new_protocol and self._has_hung_up
 
-    def run(self, stop: threading.Event) -> str | None:
-        """Receive; gives what ended it, or None where that was `stop`."""
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to receive; never, as long as we subscribe."""
+        return False
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until `stop` is set, or `trouble` says why not."""
         try:
             self._connect()
-        except (OSError, ValueError) as error:
-            return _describe(error)
+        except (OSError, ValueError, IsemsError) as error:
+            self.trouble = describe(error, self.source.broker)
+        else:
+            self._receive(stop)
+            self._end()
+        finally:
+            for event in EVENTS:  # paho closes its sockets when nobody refers to it
+                setattr(self.client, event, None)
+
+    def _receive(self, stop: threading.Event) -> None:
         began = time.monotonic()
-        while not stop.is_set() and self._trouble is None:
-            if self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS and self._trouble is None:
-                self._trouble = LOST if self.was_accepted else HUNG_UP
+        while not (stop.is_set() or self.trouble or self.is_done):
+            if self._received - self._done >= RECEIVE_MAXIMUM:
+                stop.wait(CATCH_UP_SECONDS)
+                self.client.loop_write()  # acknowledgements
+            elif self.client.loop(LOOP_SECONDS) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._lose()
+            self._look()
             if not self.was_answered and time.monotonic() - began > ANSWER_SECONDS:
-                self._trouble = "the broker does not answer as one does: is it MQTT on this port?"
+                self._fail(SILENT)
         self.was_of_use |= self.was_accepted and time.monotonic() - began > LAST_PAUSE
-        self._end()
-        return self._trouble
 
     def _connect(self) -> None:
         broker = self.source.broker
+        if broker.is_tls:
+            # Anew for each connection: certificates are renewed while we run.
+            self.client.tls_set_context(make_tls_context(broker))
         if not self.is_new_protocol:
             self.client.connect(broker.host, broker.port, KEEPALIVE_SECONDS)
             return
         wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        wanted.SessionExpiryInterval = SESSION_SECONDS
+        wanted.SessionExpiryInterval = 0 if self.IS_CLEAN else SESSION_SECONDS
         wanted.ReceiveMaximum = RECEIVE_MAXIMUM
         wanted.MaximumPacketSize = MAX_PACKET_BYTES
-        self.client.connect(broker.host, broker.port, KEEPALIVE_SECONDS, clean_start=False, properties=wanted)
+        self.client.connect(broker.host, broker.port, KEEPALIVE_SECONDS, clean_start=self.IS_CLEAN, properties=wanted)
 
     def _end(self) -> None:
         """Store what was received, so that it is acknowledged and not sent once more, and take leave."""
-        if self.was_accepted and self._trouble is None:
+        if self.was_accepted and self.trouble is None:
             self.source.flush()
         self.client.disconnect()
         deadline = time.monotonic() + LOOP_SECONDS
         while self.client.socket() is not None and time.monotonic() < deadline:
             self.client.loop(0.01)  # sends the acknowledgements, and then that we leave
 
+    def _look(self) -> None:
+        """Do what is to be done from time to time."""
+
+    def _fail(self, sentence: str) -> None:
+        """It is over; the first reason counts."""
+        self.trouble = self.trouble or sentence
+
+    def _lose(self) -> None:
+        """The broker ended it, or the network."""
+        if self.was_accepted:
+            self._fail(LOST)
+            return
+        self._has_hung_up = True
+        error = last_error(self._socket)
+        self._fail(describe_tls_error(error, self.source.broker) if error else hung_up(self.source.broker))
+
+    def _on_socket_open(self, _client: Client, _data: Any, socket: Any) -> None:
+        self._socket = socket
+
     def _on_connect(self, client: Client, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
         self.was_answered = True
-        if reason.is_failure:
-            self._trouble = _describe_refusal(reason)
-            return
-        self.was_accepted = True
-        self.source.window(RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM)
-        self._backlog.is_expected = flags.session_present
-        client.subscribe([(one, self._options()) for one in filters_of(self.source.prefixes)])
+        if is_other_protocol(reason):
+            self._has_hung_up = True
+            self.trouble = hung_up(self.source.broker)
+        elif reason.is_failure:
+            self.trouble = describe_refusal(reason, self.source.broker)
+        else:
+            self.was_accepted = True
+            self.source.window(RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM)
+            self._backlog.is_expected = flags.session_present
+            if self.source.has_session and not (flags.session_present or self.IS_CLEAN):
+                log.warning("%s: %s", self.source.broker.place, FORGOTTEN)
+            self._begin(client, is_resumed=flags.session_present)
+
+    def _begin(self, client: Client, *, is_resumed: bool) -> None:
+        """Say what we want; and then what not any more, so that nothing comes to nobody in between."""
+        session = self.source.session
+        client.subscribe([(one, self._options()) for one in session.filters])
+        if is_resumed and session.former_filters:
+            client.unsubscribe(list(session.former_filters))
 
     def _options(self) -> Any:
         if not self.is_new_protocol:
@@ -233,15 +298,33 @@ class _Connection:
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._trouble = "the broker lets us in, but not receive: its access list must allow the topics to be read"
+            self.trouble = describe_no_subscription(reasons, self.source.session.group)
             return
-        self.source.tell(logging.INFO, f"receiving by MQTT {'5' if self.is_new_protocol else '3.1.1'}")
+        self.source.has_session = True
+        if not self.source.is_refused:
+            self._tell_receiving()
+
+    def _tell_receiving(self) -> None:
+        group = self.source.session.group
+        shared = f" in the group {group}" if group else ""
+        if group and not self.is_new_protocol:
+            shared += ", if this broker knows groups: with MQTT 3.1.1 it need not"
+        self.source.tell(logging.INFO, f"receiving by MQTT {'5' if self.is_new_protocol else '3.1.1'}{shared}")
+
+    def _on_unsubscribe(
+        self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.warning("%s: the broker goes on sending what we no longer want", self.source.broker.place)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if self._trouble is None and reason.is_failure:
-            self._trouble = LOST if self.was_accepted else HUNG_UP
+        if reason.value == TAKEN_OVER:
+            self._fail(ROBBED)
+        elif reason.is_failure:
+            self._lose()
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._received += 1
         stored = self.source.store(self._payload_of(message))
         stored.add_done_callback(lambda done: self._acknowledge(message, done))
 
@@ -251,7 +334,7 @@ class _Connection:
             topic = message.topic
         except UnicodeDecodeError:  # the standard forbids it, some brokers let it pass
             topic = "(no UTF-8)"
-        found = read_topic(topic, self.source.prefixes)
+        found = read_topic(topic, self.source.session.prefixes)
         is_queued = not message.retain and self._backlog.holds(found.node if found else topic, now)
         return Payload(
             data=bytes(message.payload),
@@ -268,13 +351,18 @@ class _Connection:
 
     def _acknowledge(self, message: MQTTMessage, done: "Future[Any]") -> None:
         """Called by who stored it, in another thread."""
+        self._done += 1
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
             # The broker sends it once more to the next connection.
-            self._trouble = f"what came could not be stored, the broker keeps it: {error}"
-        else:
-            self.was_of_use = True
-            self.client.ack(message.mid, message.qos)
+            self.source.is_refused = True
+            self.trouble = f"what came could not be stored, the broker keeps it: {error}"
+            return
+        self.was_of_use = True
+        self.client.ack(message.mid, message.qos)
+        if self.source.is_refused:
+            self.source.is_refused = False
+            self._tell_receiving()
 
 
 class _Backlog:
@@ -297,24 +385,3 @@ class _Backlog:
             return False
         self._last[node] = now
         return True
-
-
-LOST = "the connection to the broker was lost"
-HUNG_UP = "the broker hung up before it answered"
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"the broker speaks no TLS that we understand: {error.reason}"
-    return f"the broker cannot be reached: {getattr(error, 'strerror', None) or error}"
-
-
-def _describe_refusal(reason: ReasonCode) -> str:
-    name = str(reason)
-    if name in ("Bad user name or password", "Not authorized"):
-        return "the broker refuses the login: check user and password in MQTT_SERVER"
-    if name == "Unsupported protocol version":
-        return HUNG_UP
-    return f"the broker refuses the connection: {name}"

@@ -14,10 +14,14 @@ class Topic(NamedTuple):
     format: str
 
 
-def filters_of(prefixes: Sequence[str]) -> list[str]:
-    """Give what to subscribe to: everything below a prefix that no other one covers, since nodes' ids may hold slashes."""
+def filters_of(prefixes: Sequence[str], group: str | None = None) -> list[str]:
+    """Give what to subscribe to: everything below a prefix that no other one covers, since nodes' ids may hold slashes.
+
+    With a group the broker gives each message to one of its members.
+    """
     shortest = [one for one in prefixes if not any(one != other and one.startswith(other) for other in prefixes)]
-    return [f"{prefix}#" for prefix in dict.fromkeys(shortest)]
+    shared = f"$share/{group}/" if group else ""
+    return [f"{shared}{prefix}#" for prefix in dict.fromkeys(shortest)]
 
 
 def read_topic(topic: str, prefixes: Sequence[str]) -> Topic | None:

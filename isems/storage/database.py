@@ -26,6 +26,8 @@ S = TypeVar("S")
 
 #: How long a writer waits for another process's transaction, a VACUUM or a backup included.
 BUSY_SECONDS = 60
+#: A link that is dead without a word is noticed after a minute, not after the system's quarter of an hour (libpq's names).
+DEAD_LINK = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 #: Any number will do, as long as every process asks for the same one.
 WRITE_LOCK = 0x15E35
 #: What a transaction begins with. A reader sees one moment of the data. There is one writer at a time, on PostgreSQL
@@ -429,7 +431,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable:
 
 def _postgres_engine(url: URL) -> Engine:
     # Not the server's default: after waiting for the write lock, each statement must see what others wrote.
-    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    wanted = {name: value for name, value in DEAD_LINK.items() if name not in url.query}
+    return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=wanted)
 
 
 def _begin(connection: Connection) -> None:

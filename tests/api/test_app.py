@@ -80,7 +80,8 @@ def test_health_asks_nothing_of_the_database(tmp_path: Path) -> None:
 
 def test_readiness_tells_that_there_is_nothing_to_tell(database: Database) -> None:
     response = client_of(database).get("/readyz")
-    assert (response.status_code, response.get_json()) == (200, {"ready": True, "reasons": [], "undecided_bytes": 0})
+    nothing = {"ready": True, "reasons": [], "undecided_bytes": 0, "sources": {"mqtt": {}}}
+    assert (response.status_code, response.get_json()) == (200, nothing)
 
 
 @pytest.mark.parametrize(

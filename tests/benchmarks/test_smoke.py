@@ -8,10 +8,20 @@ from benchmarks.__main__ import USUAL, main
 from benchmarks.outcome import Benchmark, Size, run
 
 TINY = Size(
-    lines=20, nodes=3, commits=2, days=(1, 2), requests=2, messages=20, polled=5, polled_at_once=2, poll_seconds=0.02
+    lines=20,
+    nodes=3,
+    commits=2,
+    days=(1, 2),
+    requests=2,
+    messages=20,
+    backlog=20,
+    groups=2,
+    polled=5,
+    polled_at_once=2,
+    poll_seconds=0.02,
 )
 #: Of those that start the same service, one is enough here.
-SLOW = {"newest-30d", "newest-flat", "cpu-idle", "memory-idle", "memory-load"}
+SLOW = {"newest-30d", "newest-flat", "cpu-idle", "memory-idle", "memory-load", "mqtt-1", "mqtt-1000"}
 
 
 @pytest.mark.parametrize("benchmark", [one for one in USUAL if one.name not in SLOW], ids=lambda one: one.name)
