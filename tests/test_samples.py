@@ -276,6 +276,19 @@ def test_a_broker_that_sends_its_queue_again_across_a_reboot_costs_nothing(datab
     live(database, sample(3588), NOON + HOUR + 60)
     before, after = [NOON, NOON + 60, NOON + 120], [NOON + HOUR - 60, NOON + HOUR, NOON + HOUR + 60]
     assert times(database, "a") == before + after
+    assert reasons(database) == {}
+
+
+def test_what_the_broker_sends_again_after_two_boots_keeps_its_time(database: Database) -> None:
+    """The newest that is known came after it, so it must not pass for what went before."""
+    for ticks, at in ((3596, NOON), (3592, NOON + 60), (3596, NOON + 300)):
+        live(database, sample(ticks, 12 + at % 1000 / 1000), at)
+    known = rows(database, "a")
+    for ticks, at in ((3592, NOON + 60), (3596, NOON + 300)):
+        queued(database, sample(ticks, 12 + at % 1000 / 1000), NOON + 400, is_redelivered=True)
+    live(database, sample(3588), NOON + 420)
+    assert rows(database, "a")[:-1] == known
+    assert reasons(database) == {}
 
 
 @pytest.mark.parametrize("ticks", [10**18, 10**30, 10**308])

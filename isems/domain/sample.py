@@ -89,7 +89,7 @@ def judge_sample(sample: Measurement, stored: Iterable[Measurement], *, is_redel
     if ticks_of(sample) is None:
         return _judge_without_counter(sample, samples, is_redelivered=is_redelivered)
     same = [one for one in samples if _is_same_tick(sample, one)]
-    if any(_is_equal(sample, one) for one in same):
+    if any(is_equal(sample, one) for one in same):
         return Verdict.DUPLICATE
     return Verdict.CONFLICT if same else Verdict.NEW
 
@@ -98,7 +98,7 @@ def _judge_without_counter(sample: Measurement, samples: Sequence[Measurement], 
     at = sample.measured_at or 0
     before = [one for one in samples if (one.measured_at or 0) <= at + CLOCK_NOISE]
     previous = max(before, key=lambda one: one.measured_at or 0, default=None)
-    if previous is None or not _is_equal(sample, previous):
+    if previous is None or not is_equal(sample, previous):
         return Verdict.NEW
     is_repeated = is_redelivered or at - (previous.measured_at or 0) < REPEAT_SECONDS
     return Verdict.DUPLICATE if is_repeated else Verdict.NEW
@@ -118,7 +118,8 @@ def _is_same_tick(sample: Measurement, other: Measurement) -> bool:
     return is_near and ticks_of(sample) == ticks_of(other)
 
 
-def _is_equal(sample: Measurement, other: Measurement) -> bool:
+def is_equal(sample: Measurement, other: Measurement) -> bool:
+    """Tell whether two are the same but for the time that they were given."""
     return sample == msgspec.structs.replace(other, measured_at=sample.measured_at, time_repaired=sample.time_repaired)
 
 

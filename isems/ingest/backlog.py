@@ -14,14 +14,24 @@ from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
 from isems.domain.repair import ClockRun
-from isems.domain.sample import SECONDS_PER_TICK, Anchor, Verdict, anchor_of, is_sample, time_backlog, time_lines
+from isems.domain.sample import (
+    SECONDS_PER_TICK,
+    Anchor,
+    Verdict,
+    anchor_of,
+    is_equal,
+    is_sample,
+    ticks_of,
+    time_backlog,
+    time_lines,
+)
 from isems.formats import Parsed
 from isems.ingest.accounting import lost_of
 from isems.ingest.arrival import raw_of, read_payload
 from isems.ingest.history import History, insert_samples, make_way
 from isems.ingest.result import IngestResult
 from isems.storage import backlog
-from isems.storage.measurements import Inserted, insert_measurements
+from isems.storage.measurements import Inserted, insert_measurements, select_with_ticks
 from isems.storage.newest import select_newest
 from isems.storage.node_memory import forget_memories, insert_runs, select_memories
 from isems.storage.nodes import find_node
@@ -31,6 +41,8 @@ from isems.storage.rejected import insert_rejected
 MAX_WAITING_BYTES = 1024
 #: A boot that ends later than announced, or a message that took its time.
 EXPIRY_MARGIN = 3600
+#: What a broker sends again lies within this time of a node: no more than some hundred messages are under way.
+RESENT_SECONDS = 86_400
 UNTOLD = "it does not tell its time, and neither does a later message of the same boot"
 
 
@@ -53,6 +65,9 @@ def let_wait(
             # And it will do so with all that follows: what came in between, settled before, precedes it.
             backlog.move_to_end(connection, name, ticks, payload.data)
         return result
+    if payload.is_redelivered and _is_stored(connection, name, payload):
+        result.duplicate = 1  # what it waited for came before the connection broke
+        return result
     if last is not None and _is_of_next_boot(ticks, payload.data, *last):
         # Nothing that follows tells about what came before.
         result.add(settle_backlog(connection, name, None, moment))
@@ -61,6 +76,18 @@ def let_wait(
     backlog.insert_backlog(connection, name, ticks, payload, ends if receipt.is_trusted else backlog.NEVER)
     forget_memories(connection)
     return result
+
+
+def _is_stored(connection: Connection, name: str, payload: Payload) -> bool:
+    """Tell whether what the broker sends again has its time already. What it sends again are the last messages."""
+    node_id = find_node(connection, name)
+    newest = [] if node_id is None else select_newest(connection, name, node_id, 1)
+    sent = read_payload(payload).parsed.measurements
+    if node_id is None or not newest or not sent:
+        return False
+    first = (newest[0].measurement.measured_at or 0) - RESENT_SECONDS
+    stored = select_with_ticks(connection, name, node_id, ticks_of(sent[0]) or 0, first)
+    return any(is_equal(sent[0], one) for one in stored)
 
 
 def _is_of_next_boot(ticks: int, data: bytes, last_ticks: int, last_data: bytes) -> bool:

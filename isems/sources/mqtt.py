@@ -7,6 +7,7 @@ gave the same number.
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -168,6 +169,8 @@ class Connection:
         self._socket: Any = None
         #: Messages: each is counted by one thread only, the one that receives and the one that stores.
         self._received = self._done = 0
+        #: So many unanswered ones, and the broker sends no more.
+        self._window = RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM
         self._backlog = _Backlog()
         self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
@@ -276,7 +279,7 @@ class Connection:
             self.trouble = describe_refusal(reason, self.source.broker)
         else:
             self.was_accepted = True
-            self.source.window(RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM)
+            self.source.window(self._window)
             self._backlog.is_expected = flags.session_present
             if self.source.has_session and not (flags.session_present or self.IS_CLEAN):
                 log.warning("%s: %s", self.source.broker.place, FORGOTTEN)
@@ -335,7 +338,7 @@ class Connection:
         except UnicodeDecodeError:  # the standard forbids it, some brokers let it pass
             topic = "(no UTF-8)"
         found = read_topic(topic, self.source.session.prefixes)
-        is_queued = not message.retain and self._backlog.holds(found.node if found else topic, now)
+        is_queued = not message.retain and self._backlog.holds(found.node if found else topic, time.monotonic())
         return Payload(
             data=bytes(message.payload),
             source=Source.MQTT,
@@ -351,6 +354,8 @@ class Connection:
 
     def _acknowledge(self, message: MQTTMessage, done: "Future[Any]") -> None:
         """Called by who stored it, in another thread."""
+        if self._received - self._done >= self._window:
+            self._backlog.note_standstill(time.monotonic())
         self._done += 1
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
@@ -367,19 +372,26 @@ class Connection:
 
 class _Backlog:
     """Which messages have waited in the broker: after a resumed session a node's first ones, as long as they follow each
-    other faster than it publishes.
+    other faster than it publishes. Instants are seconds of a clock that never steps, as ours may while much waits.
     """
 
     def __init__(self) -> None:
         self.is_expected = False
-        self._last: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+        #: Until then the broker had to wait for us: whatever came before, a pause was ours.
+        self._stood_still_until = -math.inf
         self._live: set[str] = set()
 
-    def holds(self, node: str, now: int) -> bool:
+    def note_standstill(self, now: float) -> None:
+        """Note that until now the broker could send nothing, because nothing was stored."""
+        self._stood_still_until = now
+
+    def holds(self, node: str, now: float) -> bool:
         """Tell whether a node's message that came now has waited; it is to be told of every message."""
         if not self.is_expected or node in self._live:
             return False
-        if now - self._last.get(node, now) >= LIVE_GAP_SECONDS or len(self._live) >= MAX_REMEMBERED:
+        pause = now - max(self._last.get(node, now), self._stood_still_until)
+        if pause >= LIVE_GAP_SECONDS or len(self._live) >= MAX_REMEMBERED:
             self._live.add(node)
             self._last.pop(node, None)
             return False

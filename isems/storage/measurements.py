@@ -300,6 +300,17 @@ def select_between(connection: Connection, name: str, node_id: int, first: int, 
     return decode_rows(connection, name, [tuple(row) for row in found.all()])
 
 
+_WITH_TICKS = text(
+    f"SELECT {LIST} FROM every_measurement WHERE node_id = :node AND measured_at >= :first AND shutdown_ticks = :ticks"
+)
+
+
+def select_with_ticks(connection: Connection, name: str, node_id: int, ticks: int, first: int) -> list[Measurement]:
+    """Give a node's measurements from `first` on that show these ticks of its counter; reads all from then on."""
+    found = connection.execute(_WITH_TICKS, {"node": node_id, "first": first, "ticks": ticks})
+    return decode_rows(connection, name, [tuple(row) for row in found.all()])
+
+
 #: CROSS JOIN fixes the order: from the node's newest row back to the first that tells a configuration.
 _NEWEST_IN = (
     "SELECT * FROM (SELECT m.configuration_id, m.exact, m.measured_at FROM {} m CROSS JOIN configuration c"

@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from isems.config import FACTORY_PREFIXES
 from isems.domain.payload import Payload
 from isems.sources import mqtt
-from isems.sources.mqtt import MqttSource, Session, _Backlog
+from isems.sources.mqtt import OLD_RECEIVE_MAXIMUM, Connection, MqttSource, Session, _Backlog
 from isems.sources.mqtt_client import READ_AT_ONCE
 from isems.sources.mqtt_retirement import end_session
 from tests.services import publish, run_mosquitto
@@ -170,6 +173,39 @@ def test_messages_that_waited_are_not_live_until_a_node_pauses() -> None:
     assert not backlog.holds("a", 1046)
     assert backlog.holds("b", 1040)
     assert not backlog.holds("b", 1081)
+
+
+@pytest.mark.parametrize("unanswered", [1, OLD_RECEIVE_MAXIMUM])
+def test_a_pause_that_was_ours_does_not_make_live_what_waited(unanswered: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our clock steps by years, or nothing could be stored for a minute: the queue goes on where it was."""
+    wall, steady = [1_000_000], [100.0]
+    monkeypatch.setattr(mqtt, "time", SimpleNamespace(time=lambda: wall[0], monotonic=lambda: steady[0]))
+    promises: list[tuple[Payload, Future[Any]]] = []
+
+    def store(payload: Payload) -> "Future[Any]":
+        promises.append((payload, Future()))
+        return promises[-1][1]
+
+    source = MqttSource(
+        at(1), Session(client_id="isems-test", prefixes=FACTORY_PREFIXES), store=store, flush=lambda: None
+    )
+    connection = Connection(source, MQTTProtocolVersion.MQTTv311)
+    connection._backlog.is_expected = True
+
+    def receive() -> Payload:
+        message = MQTTMessage(topic=b"/isems/Dach/csvlog")
+        message.payload = b"one"
+        connection._on_message(connection.client, None, message)
+        return promises[-1][0]
+
+    assert all(receive().is_queued for _ in range(unanswered))
+    wall[0] += 10**9
+    steady[0] += 60 if unanswered == OLD_RECEIVE_MAXIMUM else 1
+    for _, promise in promises:
+        promise.set_result(None)
+    assert receive().is_queued
+    steady[0] += 65
+    assert receive().is_live
 
 
 @pytest.mark.usefixtures("_no_pauses")
