@@ -25,7 +25,7 @@ class Size:
     requests: int = 25
     messages: int = 5_000
     backlog: int = 100_000
-    groups: int = 87
+    groups: int = 44
     polled: int = 1000
     polled_at_once: int = 400
     poll_seconds: float = 0.5

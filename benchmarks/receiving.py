@@ -203,7 +203,7 @@ def _board_message(number: int, nodes: int) -> tuple[str, bytes]:
 @contextmanager
 def start_written(size: Size) -> Iterator[Measure]:
     """A fleet of boards, after a day of history. What comes in 30 s is published and committed at once, the rest of the
-    30 s is not waited for. So long that the inbox is full and settled twice.
+    30 s is not waited for. So long that the inbox is full and settled once.
     """
     together = max(1, size.nodes * COMMIT_SECONDS // PUBLISH_SECONDS)
     with folder() as path, run_mosquitto(path, *SETTINGS) as broker, _opened(path) as database:
