@@ -27,6 +27,7 @@ from isems.config import Broker
 from isems.domain.payload import Payload, Source
 from isems.errors import IsemsError
 from isems.sources.mqtt_client import QuickClient
+from isems.sources.mqtt_question import Question
 from isems.sources.mqtt_tls import SILENT, describe_tls_error, last_error, make_tls_context
 from isems.sources.mqtt_troubles import (
     FORGOTTEN,
@@ -147,6 +148,8 @@ class MqttSource:
 
 
 _NEW = MQTTProtocolVersion.MQTTv5
+#: A topic that nobody subscribes to.
+NOWHERE = "isems-collector/nothing"
 #: What paho tells a connection.
 EVENTS = ("on_connect", "on_subscribe", "on_unsubscribe", "on_message", "on_disconnect", "on_socket_open")
 
@@ -172,6 +175,7 @@ class Connection:
         #: So many unanswered ones, and the broker sends no more.
         self._window = RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM
         self._backlog = _Backlog()
+        self._question = self._make_question()
         self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
             client_id=source.session.client_id,
@@ -251,8 +255,13 @@ class Connection:
         while self.client.socket() is not None and time.monotonic() < deadline:
             self.client.loop(0.01)  # sends the acknowledgements, and then that we leave
 
+    def _make_question(self) -> Question:
+        return Question([NOWHERE])
+
     def _look(self) -> None:
-        """Do what is to be done from time to time."""
+        """Find out when nothing waits in the broker any more: what comes then is live."""
+        if self._backlog.is_expected:
+            self._question.ask(self.client, self._received, self._done)
 
     def _fail(self, sentence: str) -> None:
         """It is over; the first reason counts."""
@@ -315,9 +324,11 @@ class Connection:
         self.source.tell(logging.INFO, f"receiving by MQTT {'5' if self.is_new_protocol else '3.1.1'}{shared}")
 
     def _on_unsubscribe(
-        self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        if any(reason.is_failure for reason in reasons):
+        if self._question.take_answer(mid, self._received, self._done):
+            self._backlog.is_expected = not self._question.is_settled
+        elif any(reason.is_failure for reason in reasons):
             log.warning("%s: the broker goes on sending what we no longer want", self.source.broker.place)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -356,7 +367,12 @@ class Connection:
         """Called by who stored it, in another thread."""
         if self._received - self._done >= self._window:
             self._backlog.note_standstill(time.monotonic())
-        self._done += 1
+        try:
+            self._answer(message, done)
+        finally:
+            self._done += 1
+
+    def _answer(self, message: MQTTMessage, done: "Future[Any]") -> None:
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
             # The broker sends it once more to the next connection.
@@ -371,8 +387,9 @@ class Connection:
 
 
 class _Backlog:
-    """Which messages have waited in the broker: after a resumed session a node's first ones, as long as they follow each
-    other faster than it publishes. Instants are seconds of a clock that never steps, as ours may while much waits.
+    """Which messages have waited in the broker: after a resumed session all, until the broker says that nothing waits any
+    more; and a node's first ones only as long as they follow each other faster than it publishes, since in a large mesh
+    the broker may never find the moment. Instants are seconds of a clock that never steps, as ours may while much waits.
     """
 
     def __init__(self) -> None:

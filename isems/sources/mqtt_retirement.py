@@ -1,70 +1,45 @@
 """Ends a session in the broker without losing what waits in it."""
 
 import threading
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client
 from paho.mqtt.reasoncodes import ReasonCode
 
 from isems.errors import SourceError
 from isems.sources.mqtt import Connection, MqttSource
+from isems.sources.mqtt_question import Question
 
 C = TypeVar("C", bound=Connection)
 
-#: So often in a row must the broker answer a question without sending a message before it: then none is left.
-QUIET_ANSWERS = 2
-
 
 class _LastConnection(Connection):
-    """Receives what waits, after it told the broker to put nothing more to it.
-
-    MQTT has no word for "that was all". But answers come in order: when all that came is acknowledged, and the answer
-    to a question, here to unsubscribing once more, is what comes next, then nothing waits.
-    """
+    """Receives what waits, after it told the broker to put nothing more to it: its question is to unsubscribe."""
 
     is_resumed = False
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._came = self._stored = self._came_when_asked = 0
-        self._quiet_answers = 0
-        self._is_asking = False
-
     @property
     def is_done(self) -> bool:
-        return self.was_accepted and (not self.is_resumed or self._quiet_answers >= QUIET_ANSWERS)
+        return self.was_accepted and (not self.is_resumed or self._question.is_settled)
+
+    def _make_question(self) -> Question:
+        session = self.source.session
+        return Question([*session.filters, *session.former_filters])
 
     def _look(self) -> None:
-        if self.is_resumed and not self.is_done and not self._is_asking and self._stored == self._came:
-            self._ask()
+        if self.is_resumed:
+            self._question.ask(self.client, self._received, self._done)
 
     def _begin(self, client: Client, *, is_resumed: bool) -> None:
         self.is_resumed = is_resumed
-        if is_resumed:
-            self._ask()
-
-    def _ask(self) -> None:
-        session = self.source.session
-        self._is_asking, self._came_when_asked = True, self._came
-        self.client.unsubscribe([*session.filters, *session.former_filters])
+        self._look()
 
     def _on_unsubscribe(
-        self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+        self, _client: Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             self._fail("the broker does not let us unsubscribe")
-        self._is_asking = False
-        is_quiet = self._came == self._came_when_asked == self._stored
-        self._quiet_answers = self._quiet_answers + 1 if is_quiet else 0
-
-    def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
-        self._came += 1
-        super()._on_message(client, data, message)
-
-    def _acknowledge(self, message: MQTTMessage, done: "Future[Any]") -> None:
-        super()._acknowledge(message, done)
-        self._stored += 1
+        self._question.take_answer(mid, self._received, self._done)
 
 
 class _CleanConnection(Connection):

@@ -292,3 +292,25 @@ def test_mqtt_3_shares_and_retires_too(tmp_path: Path) -> None:
         assert end_session(source("isems-old"), threading.Event())
         assert len(received) == 50  # dealt to it while it was away, and more than the broker sends at once
         assert not end_session(source("isems-old"), threading.Event())
+
+
+def test_what_comes_after_the_queue_is_live_however_closely_it_follows(tmp_path: Path) -> None:
+    """Two boards of one id leave no pause of 40 s: they would be held for ever, and their samples have no time."""
+    kept: list[Payload] = []
+
+    def is_live() -> bool:
+        publish(broker.port, [("isems/a/data.json", b"late")])
+        return kept[-1].is_live
+
+    with run_mosquitto(tmp_path) as broker:
+        with receiving(at(broker.port), keep(kept)) as states:
+            states.get(timeout=20)
+        publish(broker.port, [("isems/a/data.json", b"queued")] * 300)
+        with receiving(at(broker.port), keep(kept)):
+            wait_for(lambda: len(kept) >= 300)
+            assert all(one.is_queued for one in kept)
+            wait_for(is_live)
+            first = next(number for number, one in enumerate(kept) if one.is_live)
+            publish(broker.port, [("isems/a/data.json", b"late")] * 5)
+            wait_for(lambda: len(kept) >= first + 6)
+    assert all(one.is_live for one in kept[first:])
