@@ -299,8 +299,10 @@ def test_what_comes_after_the_queue_is_live_however_closely_it_follows(tmp_path:
     kept: list[Payload] = []
 
     def is_live() -> bool:
+        count = len(kept)
         publish(broker.port, [("isems/a/data.json", b"late")])
-        return kept[-1].is_live
+        time.sleep(0.5)  # nodes leave the broker time to answer
+        return len(kept) > count and kept[-1].is_live
 
     with run_mosquitto(tmp_path) as broker:
         with receiving(at(broker.port), keep(kept)) as states:
