@@ -33,7 +33,7 @@ ifeq ($(CI),true)
 test: test-services
 endif
 test: setup ## all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto and its clients, nginx, openssl (Debian, root or sudo)
 	@missing=; \
