@@ -150,6 +150,49 @@ def true_offsets(payloads: Iterable[Payload]) -> list[tuple[int, int, int]]:
     return boots
 
 
+#: Files in which a clock was not set at first, and so many lines of it.
+UNSET = {
+    "esp32/Balkon-Neukoelln-poll15.httpget.jsonl": 1,
+    "esp32/Balkon-Neukoelln.httpget.jsonl": 1,
+    "esp32/Balkon-Neukoelln.mqtt.jsonl": 1,
+    "esp32/Dachluke-floattime.httpget.jsonl": 1,
+    "esp32/Dachluke-floattime.mqtt.jsonl": 1,
+    "esp32/ESP32-Meshnode-Default.httpget.jsonl": 1,
+    "esp32/FF-ESP-Unconfigured.httpget.jsonl": 1,
+    "esp32/FF-ESP-Unconfigured.mqtt.jsonl": 40,
+}
+
+
+def true_times(payloads: Iterable[Payload]) -> list[tuple[int, int]]:
+    """Earliest and latest true time of each line that counts from its boot: a message's newest line is of the cycle in
+    which it was sent, each before it of one cycle earlier; `t` of the file is true.
+    """
+    found: dict[bytes, tuple[int, int]] = {}
+    for payload in filter(has_lines, payloads):
+        for age, line in enumerate(reversed(payload.data.split(b"\n"))):
+            fields = line.split(b";")
+            if len(fields) >= 18 and 0 < float(fields[-17]) < 1_000_000_000:
+                latest = payload.received_at - CADENCE * age
+                found.setdefault(line, (latest - CADENCE, latest))
+    return sorted(found.values())
+
+
+@pytest.mark.parametrize("name", UNSET)
+def test_repaired_records_are_off_by_no_more_than_a_cadence_in_every_file(name: str, sqlite_url: str) -> None:
+    payloads = list(payloads_of(name))
+    expected = true_times(payloads)
+    _, found, _ = replay(sqlite_url, payloads[:200])
+    repaired = [row.at for row in found if row.is_repaired]
+    assert len(repaired) == len(expected) == UNSET[name]
+    for at, (earliest, latest) in zip(repaired, expected, strict=True):
+        assert earliest - CADENCE <= at <= latest + CADENCE
+
+
+def test_no_other_file_holds_a_clock_that_was_not_set() -> None:
+    boards = [name for name in FILES if name.startswith("esp32/")]
+    assert {name for name in boards if true_times(payloads_of(name))} == set(UNSET)
+
+
 @pytest.mark.parametrize("start", [None, 30, 300], ids=["live", "outage at once", "outage soon"])
 def test_no_repaired_record_is_off_by_more_than_a_cadence(start: int | None, sqlite_url: str) -> None:
     """Ten minutes in which the clock was not set, received live or after an outage, against the file's true time."""
