@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import HTTPError
 
 import pytest
 
@@ -245,6 +246,8 @@ def test_upgraded_served_polled_and_subscribed_all_on_one_sqlite_file(deployment
         def read_latest() -> None:
             try:
                 served.append(len(json.loads(get(base + "/measurements/latest"))["measurements"]))
+            except HTTPError as error:
+                failures.append(f"{error.code}: {error.read().decode()}")
             except (OSError, ValueError) as error:
                 failures.append(repr(error))
 
