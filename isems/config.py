@@ -134,7 +134,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             poll_concurrency=values.read("ISEMS_POLL_CONCURRENCY", _whole(1, 1000), 64),
             poll_deadline=values.read("ISEMS_POLL_DEADLINE", _duration(1, 600), 30),
             commit_interval=values.read("ISEMS_COMMIT_INTERVAL", _duration(0, 300), 1),
-            timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
+            timezone=values.read("ISEMS_TIMEZONE", parse_timezone, ZoneInfo("Europe/Berlin")),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
@@ -391,7 +391,8 @@ def _duration(least: int, most: int) -> Callable[[str], int]:
     return convert
 
 
-def _timezone(text: str) -> ZoneInfo:
+def parse_timezone(text: str) -> ZoneInfo:
+    """Give the zone of a name. Raises ValueError with what was expected."""
     try:
         return ZoneInfo(text)
     except (KeyError, OSError, ValueError) as error:  # an unknown name is a KeyError
