@@ -1,14 +1,17 @@
 """All nodes as their operator should see them: what they sent last, and whether it can be what it seems."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import msgspec
 from sqlalchemy import Connection
 
 from isems.domain.clock import ClockState, Moment
+from isems.domain.measurement import Configuration, Measurement
 from isems.domain.sharing import is_shared
+from isems.storage.configurations import read_configurations
 from isems.storage.database import Database
-from isems.storage.newest import select_newest
+from isems.storage.newest import select_newest, select_newest_of_each
 from isems.storage.node_states import NodeState, select_node_states
 
 #: Records looked at for a second device under the same id: some minutes of two boards.
@@ -55,6 +58,64 @@ def _describe(connection: Connection, state: NodeState) -> Node:
         addresses=state.addresses,
         is_shared=is_shared(reversed(newest)),
     )
+
+
+class KnownNode(msgspec.Struct, frozen=True):
+    """A node with what is known of it now, as stored; instants are epoch seconds."""
+
+    node: NodeState
+    #: None: it is only known by its name.
+    newest: Measurement | None
+    #: The newest that is no placeholder.
+    configuration: Configuration | None
+
+    @property
+    def heard_at(self) -> int:
+        """The newest measurement, or the newest live delivery where that is later; 0: never."""
+        measured_at = self.newest.measured_at if self.newest is not None else None
+        return max(measured_at or 0, self.node.delivered_at or 0)
+
+
+class NodeCondition(StrEnum):
+    """How a node fares, the worst first."""
+
+    LOST = "lost"
+    SILENT = "silent"
+    FINE = "fine"
+
+
+#: After so long a node is called so (seconds).
+SILENT_SECONDS, LOST_SECONDS = 3600, 86_400
+
+
+def judge_node(known: KnownNode, now: int) -> NodeCondition:
+    """Tell how a node fares at `now` (epoch seconds)."""
+    age = now - known.heard_at
+    if age >= LOST_SECONDS:
+        return NodeCondition.LOST
+    return NodeCondition.SILENT if age >= SILENT_SECONDS else NodeCondition.FINE
+
+
+def survey_nodes(connection: Connection, now: int) -> list[KnownNode]:
+    """Give every node, by name, in three statements however many there are."""
+    newest = {one.node_id: one.measurement for one in select_newest_of_each(connection)}
+    return _join(connection, select_node_states(connection, now), newest)
+
+
+def survey_node(
+    connection: Connection, now: int, node_id: int, records: int = 1
+) -> tuple[KnownNode, list[Measurement]]:
+    """Give one node, and its newest records, newest first."""
+    states = select_node_states(connection, now, node_id)
+    newest = [one.measurement for one in select_newest(connection, states[0].name, node_id, records)]
+    (known,) = _join(connection, states, {node_id: newest[0]} if newest else {})
+    return known, newest
+
+
+def _join(connection: Connection, states: list[NodeState], newest: dict[int, Measurement]) -> list[KnownNode]:
+    wanted = {state.configuration_id for state in states if state.configuration_id is not None}
+    configurations = read_configurations(connection, wanted)
+    return [KnownNode(state, newest.get(state.id), configurations.get(state.configuration_id or 0)) for state in states]
 
 
 def _instant(seconds: int) -> datetime:

@@ -10,6 +10,7 @@ from isems.api.prefix import StripPrefix
 from isems.api.push_store import Store, store_at_once
 from isems.api.redaction import redact_logs
 from isems.api.sentry import start_sentry
+from isems.api.v1 import routes as v1_routes
 from isems.config import Config
 from isems.storage.database import Database
 
@@ -37,6 +38,7 @@ def create_app(config: Config | None = None, database: Database | None = None, s
     app.url_map.converters["node"] = NodeConverter
     problems.register(app)
     app.register_blueprint(predecessor.routes)
+    app.register_blueprint(v1_routes)
     app.register_blueprint(health.routes)
     app.register_blueprint(home.routes)
     if config.push_tokens:

@@ -1,7 +1,7 @@
 """The newest measurements, read without touching the history behind them."""
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
@@ -97,6 +97,19 @@ def _find_newest_in_inbox(connection: Connection) -> list[int]:
     if not is_writing(connection):  # what it sees may be rolled back
         connection.info["inbox_index"] = index
     return [row_id for _, row_id in index.newest.values()]
+
+
+#: Not of the view: that would read all of the node's rows.
+_FIRST = text(
+    "SELECT min(first) FROM (SELECT min(measured_at) AS first FROM measurement WHERE node_id = :node"
+    " UNION ALL SELECT min(measured_at) FROM inbox WHERE node_id = :node) AS firsts"
+)
+
+
+def select_first_time(connection: Connection, node_id: int) -> int | None:
+    """Give when a node's oldest measurement was taken, in epoch seconds."""
+    found: int | None = connection.execute(_FIRST, {"node": node_id}).scalar()
+    return found
 
 
 def count_measurements(connection: Connection) -> int:

@@ -4,10 +4,8 @@ A parameter is a field of a struct, annotated with a `Parameter`; the field's de
 """
 
 import base64
-import binascii
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, cast, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -86,7 +84,7 @@ def read_parameters(struct: type[S], arguments: MultiDict[str, str], reading: Re
     values: dict[str, Any] = {}
     for given, texts in arguments.lists():
         if (name := names.get(given)) is None:
-            raise ParameterError("a parameter", given, f"one of {', '.join(declared) or 'none'}")
+            raise ParameterError(given, texts[0], f"one of the parameters {', '.join(declared) or '(there is none)'}")
         if fields[name] in values:
             raise ParameterError(given, texts[0], f"only one of {name}, {', '.join(declared[name].aliases)}")
         values[fields[name]] = _read(given, declared[name], texts, reading)
@@ -126,9 +124,7 @@ def whole(least: int, most: int) -> Kind:
             raise ValueError(text)
         return int(text)
 
-    return Kind(
-        read, f"a whole number from {least} to {most}", {"type": "integer", "minimum": least, "maximum": most}
-    )
+    return Kind(read, f"a whole number from {least} to {most}", {"type": "integer", "minimum": least, "maximum": most})
 
 
 def choice(*names: str) -> Kind:
@@ -198,8 +194,8 @@ def _read_box(text: str, _: Reading) -> tuple[float, ...]:
 
 def _read_cursor(text: str, _: Reading) -> list[Any]:
     try:
-        position = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeError, RecursionError) as error:
+        position = msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError) as error:  # a MsgspecError is a ValueError too
         raise ValueError(text) from error
     if not isinstance(position, list) or len(text) > MAX_CURSOR:
         raise ValueError(text)
@@ -215,6 +211,7 @@ def write_cursor(position: Sequence[Any]) -> str:
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
+TEXT = Kind(_read_text, f"a text of 1 to {MAX_NAME} bytes", _TEXT)
 NODE = Kind(_read_text, f"a node id of 1 to {MAX_NAME} bytes", _TEXT)
 NODES = Kind(
     _read_texts,

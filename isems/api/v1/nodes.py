@@ -1,0 +1,249 @@
+"""The nodes: what each sent last, and what it is like."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from flask import Response, request
+from sqlalchemy import Connection
+
+from isems.api import context
+from isems.api.paths import path_as_sent
+from isems.api.v1.bodies import ConfigurationBody, MeasurementBody, instant, instant_or_none
+from isems.api.v1.operations import answer_page, answer_stored, find_node, resource
+from isems.api.v1.parameters import (
+    BOX,
+    CURSOR,
+    NODE,
+    TEXT,
+    Parameter,
+    ParameterError,
+    choice,
+    whole,
+    write_cursor,
+)
+from isems.domain.clock import ClockState
+from isems.domain.limits import is_position_trusted
+from isems.domain.sharing import is_shared
+from isems.fleet import RECORDS, KnownNode, NodeCondition, judge_node, survey_node, survey_nodes
+from isems.storage.newest import select_first_time
+
+DAY = 86_400
+MAX_LIMIT = 1000
+SORTS = ("state", "name", "battery_volts", "measured_at")
+
+
+class NodesParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which nodes, and in which order."""
+
+    sort: Annotated[
+        str,
+        Parameter(
+            choice(*SORTS),
+            "The order: state (worst first), name, battery_volts (lowest first), measured_at (longest silent first). "
+            "What is unknown comes last; nodes that are equal go by name.",
+        ),
+    ] = "state"
+    state: Annotated[str | None, Parameter(choice(*NodeCondition), "Only nodes in this state.")] = None
+    prefix: Annotated[str, Parameter(TEXT, "Only nodes whose id begins so.", example="Elektra-")] = ""
+    bbox: Annotated[
+        tuple[float, ...] | None,
+        Parameter(
+            BOX,
+            "Only nodes with a position inside: west,south,east,north in degrees. West may be the greater one: then it "
+            "crosses the date line.",
+            example="13.0,52.3,13.8,52.7",
+        ),
+    ] = None
+    limit: Annotated[int, Parameter(whole(1, MAX_LIMIT), "How many nodes at most.")] = MAX_LIMIT
+    cursor: Annotated[list[Any] | None, Parameter(CURSOR, "Where the page before ended: the `next` of its answer.")] = (
+        None
+    )
+
+
+class ClockBody(msgspec.Struct, frozen=True):
+    """A node's clock, as its last live delivery showed it."""
+
+    state: ClockState
+    since: datetime | None
+    offset_seconds: Annotated[int | None, msgspec.Meta(description="What had to be added to it when that began.")]
+
+
+class NodeBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A node as it is now."""
+
+    node: str
+    state: NodeCondition
+    is_active: Annotated[bool, msgspec.Meta(description="Something came from it within HIDE_INACTIVE_AFTER_DAYS days.")]
+    first_seen_at: datetime
+    newest: Annotated[MeasurementBody | None, msgspec.Meta(description="Its newest measurement.")]
+    configuration: Annotated[
+        ConfigurationBody | None, msgspec.Meta(description="Its newest configuration that is no placeholder.")
+    ]
+    clock: Annotated[ClockBody | None, msgspec.Meta(description="null: nothing has shown it.")]
+    conflict_count: Annotated[
+        int, msgspec.Meta(description="Records that met a different one of the same second; they are in /rejected.")
+    ]
+    addresses: Annotated[list[str], msgspec.Meta(description="Where it answers when polled.")]
+
+
+class NodesBody(msgspec.Struct, frozen=True):
+    """A page of nodes."""
+
+    nodes: list[NodeBody]
+    next: Annotated[str | None, msgspec.Meta(description="The cursor of the next page; null: this is the last.")]
+
+
+@resource("/nodes", NodesParameters, NodesBody)
+def list_nodes(parameters: NodesParameters, now: int) -> Response:
+    """All nodes, with their newest values.
+
+    The next page is also in the header Link (rel="next").
+    """
+    # What a node's age makes of it changes by itself: such an answer is good for a minute.
+    moment = now // 60 * 60
+    return answer_page((parameters, moment), lambda connection: _select_page(connection, parameters, moment))
+
+
+def _select_page(connection: Connection, parameters: NodesParameters, now: int) -> NodesBody:
+    wanted = [one for one in describe_nodes(connection, now) if _is_wanted(one, parameters)]
+    found = _after(_sort(wanted, parameters.sort), parameters)
+    page = found[: parameters.limit]
+    return NodesBody(page, _cursor_of(page[-1], parameters.sort) if len(found) > len(page) else None)
+
+
+def describe_nodes(connection: Connection, now: int) -> list[NodeBody]:
+    """Give every node as it is at `now` (epoch seconds), by name."""
+    return [_describe(known, now) for known in survey_nodes(connection, now)]
+
+
+def _describe(known: KnownNode, now: int) -> NodeBody:
+    node = known.node
+    active_since = now - context.config().hide_inactive_after_days * DAY
+    return NodeBody(
+        node=node.name,
+        state=judge_node(known, now),
+        is_active=known.heard_at >= active_since,
+        first_seen_at=instant(node.first_seen_at),
+        newest=None if known.newest is None else MeasurementBody.of(known.newest),
+        configuration=None if known.configuration is None else ConfigurationBody.of(known.configuration),
+        clock=None
+        if node.clock_state is None
+        else ClockBody(node.clock_state, instant_or_none(node.clock_state_at), node.clock_offset_seconds),
+        conflict_count=node.conflicts,
+        addresses=node.addresses,
+    )
+
+
+# Which, and in which order
+
+
+def _is_wanted(node: NodeBody, parameters: NodesParameters) -> bool:
+    if parameters.state is not None and node.state != parameters.state:
+        return False
+    return node.node.startswith(parameters.prefix) and (parameters.bbox is None or _is_inside(node, parameters.bbox))
+
+
+def _is_inside(node: NodeBody, box: Sequence[float]) -> bool:
+    west, south, east, north = box
+    place = node.configuration
+    if place is None or place.latitude is None or place.longitude is None:
+        return False
+    if not is_position_trusted(place.latitude, place.longitude) or not south <= place.latitude <= north:
+        return False
+    if west <= east:
+        return west <= place.longitude <= east
+    return place.longitude >= west or place.longitude <= east
+
+
+_VALUES: dict[str, Callable[[NodeBody], Any]] = {
+    "state": lambda node: list(NodeCondition).index(node.state),
+    "name": lambda node: 0,
+    "battery_volts": lambda node: node.newest and _trusted_volts(node.newest),
+    "measured_at": lambda node: node.newest and int(node.newest.measured_at.timestamp()),
+}
+
+
+def _trusted_volts(newest: MeasurementBody) -> float | None:
+    return None if "battery_volts" in newest.untrusted else newest.battery_volts
+
+
+def _key_of(node: NodeBody, sort: str) -> list[Any]:
+    """What is unknown comes last."""
+    value = _VALUES[sort](node)
+    return [value is None, value or 0, node.node]
+
+
+def _sort(nodes: Sequence[NodeBody], sort: str) -> list[NodeBody]:
+    return sorted(nodes, key=lambda node: _key_of(node, sort))
+
+
+def _cursor_of(node: NodeBody, sort: str) -> str:
+    return write_cursor([sort, *_key_of(node, sort)])
+
+
+def _after(nodes: list[NodeBody], parameters: NodesParameters) -> list[NodeBody]:
+    cursor, sort = parameters.cursor, parameters.sort
+    if cursor is None:
+        return nodes
+    try:
+        _, is_unknown, value, name = msgspec.convert(cursor, tuple[str, bool, float, str])
+    except msgspec.ValidationError:
+        raise ParameterError("cursor", request.args["cursor"], CURSOR.expected) from None
+    if cursor[0] != sort:
+        raise ParameterError("cursor", request.args["cursor"], f"one of a page with the same sort, {sort}")
+    return [node for node in nodes if _key_of(node, sort) > [is_unknown, value, name]]
+
+
+# One node
+
+
+class NodeParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing but the node in the path."""
+
+
+class NamedNodeParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """The node, where its id could be taken for a longer path."""
+
+    node: Annotated[str, Parameter(NODE, "The node's id, whatever it holds.", example="a/measurements")]
+
+
+class NodeDetails(NodeBody, frozen=True, kw_only=True):
+    """A node as it is now, and as it was."""
+
+    first_measured_at: datetime | None
+    is_shared: Annotated[bool, msgspec.Meta(description="Two devices at least send under this id.")]
+
+
+@resource("/nodes/<node:name>", NodeParameters, NodeDetails, statuses=(404,))
+def get_node(_: NodeParameters, now: int, name: str) -> Response:
+    """One node.
+
+    An id may hold anything; percent-encode it. One that ends in `/measurements` is found by `/node?node=`.
+    """
+    return _answer_node(name, now, is_in_path=True)
+
+
+@resource("/node", NamedNodeParameters, NodeDetails, statuses=(404,))
+def get_named_node(parameters: NamedNodeParameters, now: int) -> Response:
+    """One node, by a parameter: for ids that a path could not carry."""
+    return _answer_node(parameters.node, now, is_in_path=False)
+
+
+def _answer_node(name: str, now: int, *, is_in_path: bool) -> Response:
+    moment = now // 60 * 60
+
+    def encode(connection: Connection) -> bytes:
+        node = find_node(connection, name, is_in_path=is_in_path)
+        known, newest = survey_node(connection, moment, node.id, RECORDS)
+        first = select_first_time(connection, node.id)
+        return msgspec.json.encode(
+            NodeDetails(
+                **msgspec.structs.asdict(_describe(known, moment)),
+                first_measured_at=instant_or_none(first),
+                is_shared=is_shared(reversed(newest)),
+            )
+        )
+
+    return answer_stored((name, path_as_sent(), moment), encode)
