@@ -1,21 +1,19 @@
 """All nodes as their operator should see them: what they sent last, and whether it can be what it seems."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import msgspec
 from sqlalchemy import Connection
 
+from isems.domain.checks import RECORDS, Evidence, check_node, records_wanted
 from isems.domain.clock import ClockState, Moment
+from isems.domain.finding import Finding
 from isems.domain.measurement import Configuration, Measurement
 from isems.domain.sharing import is_shared
 from isems.storage.configurations import read_configurations
 from isems.storage.database import Database
-from isems.storage.newest import select_newest, select_newest_of_each
+from isems.storage.newest import select_newest, select_newest_records_of_each
 from isems.storage.node_states import NodeState, select_node_states
-
-#: Records looked at for a second device under the same id: some minutes of two boards.
-RECORDS = 40
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,61 +59,68 @@ def _describe(connection: Connection, state: NodeState) -> Node:
 
 
 class KnownNode(msgspec.Struct, frozen=True):
-    """A node with what is known of it now, as stored; instants are epoch seconds."""
+    """A node with what is known of it, as stored; instants are epoch seconds."""
 
     node: NodeState
-    #: None: it is only known by its name.
-    newest: Measurement | None
+    #: Its newest, newest first, as many as its checks can use.
+    records: list[Measurement]
     #: The newest that is no placeholder.
     configuration: Configuration | None
 
     @property
+    def newest(self) -> Measurement | None:
+        """The newest measurement; None: it is only known by its name."""
+        return self.records[0] if self.records else None
+
+    @property
     def heard_at(self) -> int:
         """The newest measurement, or the newest live delivery where that is later; 0: never."""
-        measured_at = self.newest.measured_at if self.newest is not None else None
+        measured_at = self.records[0].measured_at if self.records else None
         return max(measured_at or 0, self.node.delivered_at or 0)
 
 
-class NodeCondition(StrEnum):
-    """How a node fares, the worst first."""
-
-    LOST = "lost"
-    SILENT = "silent"
-    FINE = "fine"
-
-
-#: After so long a node is called so (seconds).
-SILENT_SECONDS, LOST_SECONDS = 3600, 86_400
-
-
-def judge_node(known: KnownNode, now: int) -> NodeCondition:
-    """Tell how a node fares at `now` (epoch seconds)."""
-    age = now - known.heard_at
-    if age >= LOST_SECONDS:
-        return NodeCondition.LOST
-    return NodeCondition.SILENT if age >= SILENT_SECONDS else NodeCondition.FINE
-
-
 def survey_nodes(connection: Connection, now: int) -> list[KnownNode]:
-    """Give every node, by name, in three statements however many there are."""
-    newest = {one.node_id: one.measurement for one in select_newest_of_each(connection)}
-    return _join(connection, select_node_states(connection, now), newest)
+    """Give every node, by name, in a few statements however many there are."""
+    return _join(connection, select_node_states(connection, now), select_newest_records_of_each(connection, RECORDS))
 
 
-def survey_node(
-    connection: Connection, now: int, node_id: int, records: int = 1
-) -> tuple[KnownNode, list[Measurement]]:
-    """Give one node, and its newest records, newest first."""
-    states = select_node_states(connection, now, node_id)
-    newest = [one.measurement for one in select_newest(connection, states[0].name, node_id, records)]
-    (known,) = _join(connection, states, {node_id: newest[0]} if newest else {})
-    return known, newest
+def survey_node(connection: Connection, now: int, node_id: int) -> KnownNode:
+    """Give one node."""
+    (state,) = select_node_states(connection, now, node_id)
+    newest = [one.measurement for one in select_newest(connection, state.name, node_id, RECORDS)]
+    return _join(connection, [state], {node_id: newest})[0]
 
 
-def _join(connection: Connection, states: list[NodeState], newest: dict[int, Measurement]) -> list[KnownNode]:
+def _join(connection: Connection, states: list[NodeState], newest: dict[int, list[Measurement]]) -> list[KnownNode]:
     wanted = {state.configuration_id for state in states if state.configuration_id is not None}
     configurations = read_configurations(connection, wanted)
-    return [KnownNode(state, newest.get(state.id), configurations.get(state.configuration_id or 0)) for state in states]
+    return [
+        KnownNode(
+            state,
+            _complete(connection, state, newest.get(state.id, [])),
+            configurations.get(state.configuration_id or 0),
+        )
+        for state in states
+    ]
+
+
+def _complete(connection: Connection, state: NodeState, records: list[Measurement]) -> list[Measurement]:
+    """Give more records where the checks can use more: of few nodes."""
+    if not records or (wanted := records_wanted(records[0])) <= RECORDS:
+        return records
+    return [one.measurement for one in select_newest(connection, state.name, state.id, wanted)]
+
+
+def find_at(known: KnownNode, poll_seconds: int, now: int) -> list[Finding]:
+    """Give what is found at a node, worst first; `poll_seconds` is how often nodes with an address are polled."""
+    evidence = Evidence(
+        records=known.records,
+        delivered_at=known.node.delivered_at,
+        poll_seconds=poll_seconds if known.node.addresses else None,
+        clock_state=known.node.clock_state,
+        clock_offset_seconds=known.node.clock_offset_seconds,
+    )
+    return check_node(evidence, now)
 
 
 def _instant(seconds: int) -> datetime:

@@ -1,5 +1,7 @@
 """The newest measurements, read without touching the history behind them."""
 
+from operator import itemgetter
+
 import msgspec
 from sqlalchemy import Connection, text
 
@@ -71,6 +73,32 @@ def _select_latest(connection: Connection) -> list[Row]:
     if ids := _find_newest_in_inbox(connection):
         rows += raw.execute(SQLITE_INBOX, (msgspec.json.encode(ids).decode(),)).fetchall()
     return rows
+
+
+#: The first time of a node's newest rows is sought first; a node with fewer rows has them all.
+SQLITE_NEWEST = (
+    f"SELECT n.name, {_PREFIXED} FROM node n CROSS JOIN measurement m ON m.node_id = n.id AND m.measured_at >= coalesce("
+    "(SELECT measured_at FROM measurement WHERE node_id = n.id ORDER BY measured_at DESC LIMIT 1 OFFSET ?), 0)"
+)
+SQLITE_ALL_INBOX = f"SELECT n.name, {_PREFIXED} FROM inbox m JOIN node n ON n.id = m.node_id"
+POSTGRES_NEWEST = POSTGRES_LATEST.replace("n.name, n.delivered_at", "n.name").replace("LIMIT 1", "LIMIT %s")
+
+
+def select_newest_records_of_each(connection: Connection, limit: int) -> dict[int, list[Measurement]]:
+    """Give the newest measurements of every node that has any, newest first; by the node's number."""
+    if database_of(connection).is_sqlite:
+        raw = raw_sqlite(connection)
+        rows = raw.execute(SQLITE_NEWEST, (limit - 1,)).fetchall() + raw.execute(SQLITE_ALL_INBOX).fetchall()
+    else:
+        rows = [tuple(row) for row in connection.exec_driver_sql(POSTGRES_NEWEST, (limit,)).all()]
+    rows.sort(key=itemgetter(1, 2), reverse=True)
+    configurations = read_configurations(connection, {row[3] for row in rows})
+    found: dict[int, list[Measurement]] = {}
+    for name, *row in rows:
+        records = found.setdefault(row[0], [])
+        if len(records) < limit:
+            records.append(decode(name, configurations[row[2]], tuple(row)))
+    return found
 
 
 class _InboxIndex(msgspec.Struct):

@@ -9,13 +9,11 @@ from flask import Response, request
 from sqlalchemy import Connection
 
 from isems.api import context
-from isems.api.paths import path_as_sent
 from isems.api.v1.bodies import ConfigurationBody, MeasurementBody, instant, instant_or_none
-from isems.api.v1.operations import answer_page, answer_stored, find_node, resource
+from isems.api.v1.operations import answer_page, resource
 from isems.api.v1.parameters import (
     BOX,
     CURSOR,
-    NODE,
     TEXT,
     Parameter,
     ParameterError,
@@ -23,11 +21,11 @@ from isems.api.v1.parameters import (
     whole,
     write_cursor,
 )
+from isems.domain.checks import state_of
 from isems.domain.clock import ClockState
+from isems.domain.finding import Finding, Key, Severity
 from isems.domain.limits import is_position_trusted
-from isems.domain.sharing import is_shared
-from isems.fleet import RECORDS, KnownNode, NodeCondition, judge_node, survey_node, survey_nodes
-from isems.storage.newest import select_first_time
+from isems.fleet import KnownNode, find_at, survey_nodes
 
 DAY = 86_400
 MAX_LIMIT = 1000
@@ -45,7 +43,7 @@ class NodesParameters(msgspec.Struct, frozen=True, kw_only=True):
             "What is unknown comes last; nodes that are equal go by name.",
         ),
     ] = "state"
-    state: Annotated[str | None, Parameter(choice(*NodeCondition), "Only nodes in this state.")] = None
+    state: Annotated[str | None, Parameter(choice(*Severity), "Only nodes in this state.")] = None
     prefix: Annotated[str, Parameter(TEXT, "Only nodes whose id begins so.", example="Elektra-")] = ""
     bbox: Annotated[
         tuple[float, ...] | None,
@@ -70,11 +68,28 @@ class ClockBody(msgspec.Struct, frozen=True):
     offset_seconds: Annotated[int | None, msgspec.Meta(description="What had to be added to it when that began.")]
 
 
+class FindingBody(msgspec.Struct, frozen=True):
+    """One thing found at a node, and the numbers it rests on."""
+
+    severity: Severity
+    key: Key
+    values: Annotated[dict[str, float | datetime], msgspec.Meta(description="Their names end in the unit, or in _at.")]
+
+    @classmethod
+    def of(cls, finding: Finding) -> "FindingBody":
+        """Show a finding."""
+        values = {
+            name: instant(int(value)) if name.endswith("_at") else value for name, value in finding.values.items()
+        }
+        return cls(finding.severity, finding.key, values)
+
+
 class NodeBody(msgspec.Struct, frozen=True, kw_only=True):
     """A node as it is now."""
 
     node: str
-    state: NodeCondition
+    state: Annotated[Severity, msgspec.Meta(description="That of its worst finding.")]
+    findings: Annotated[list[FindingBody], msgspec.Meta(description="What was found at it, worst first.")]
     is_active: Annotated[bool, msgspec.Meta(description="Something came from it within HIDE_INACTIVE_AFTER_DAYS days.")]
     first_seen_at: datetime
     newest: Annotated[MeasurementBody | None, msgspec.Meta(description="Its newest measurement.")]
@@ -115,15 +130,18 @@ def _select_page(connection: Connection, parameters: NodesParameters, now: int) 
 
 def describe_nodes(connection: Connection, now: int) -> list[NodeBody]:
     """Give every node as it is at `now` (epoch seconds), by name."""
-    return [_describe(known, now) for known in survey_nodes(connection, now)]
+    return [describe_node(known, now) for known in survey_nodes(connection, now)]
 
 
-def _describe(known: KnownNode, now: int) -> NodeBody:
+def describe_node(known: KnownNode, now: int) -> NodeBody:
+    """Give a node as it is at `now` (epoch seconds)."""
     node = known.node
+    findings = find_at(known, context.config().poll_interval, now)
     active_since = now - context.config().hide_inactive_after_days * DAY
     return NodeBody(
         node=node.name,
-        state=judge_node(known, now),
+        state=state_of(findings),
+        findings=[FindingBody.of(one) for one in findings],
         is_active=known.heard_at >= active_since,
         first_seen_at=instant(node.first_seen_at),
         newest=None if known.newest is None else MeasurementBody.of(known.newest),
@@ -158,7 +176,7 @@ def _is_inside(node: NodeBody, box: Sequence[float]) -> bool:
 
 
 _VALUES: dict[str, Callable[[NodeBody], Any]] = {
-    "state": lambda node: list(NodeCondition).index(node.state),
+    "state": lambda node: list(Severity).index(node.state),
     "name": lambda node: 0,
     "battery_volts": lambda node: node.newest and _trusted_volts(node.newest),
     "measured_at": lambda node: node.newest and int(node.newest.measured_at.timestamp()),
@@ -194,56 +212,3 @@ def _after(nodes: list[NodeBody], parameters: NodesParameters) -> list[NodeBody]
     if cursor[0] != sort:
         raise ParameterError("cursor", request.args["cursor"], f"one of a page with the same sort, {sort}")
     return [node for node in nodes if _key_of(node, sort) > [is_unknown, value, name]]
-
-
-# One node
-
-
-class NodeParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing but the node in the path."""
-
-
-class NamedNodeParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """The node, where its id could be taken for a longer path."""
-
-    node: Annotated[str, Parameter(NODE, "The node's id, whatever it holds.", example="a/measurements")]
-
-
-class NodeDetails(NodeBody, frozen=True, kw_only=True):
-    """A node as it is now, and as it was."""
-
-    first_measured_at: datetime | None
-    is_shared: Annotated[bool, msgspec.Meta(description="Two devices at least send under this id.")]
-
-
-@resource("/nodes/<node:name>", NodeParameters, NodeDetails, statuses=(404,))
-def get_node(_: NodeParameters, now: int, name: str) -> Response:
-    """One node.
-
-    An id may hold anything; percent-encode it. One that ends in `/measurements` is found by `/node?node=`.
-    """
-    return _answer_node(name, now, is_in_path=True)
-
-
-@resource("/node", NamedNodeParameters, NodeDetails, statuses=(404,))
-def get_named_node(parameters: NamedNodeParameters, now: int) -> Response:
-    """One node, by a parameter: for ids that a path could not carry."""
-    return _answer_node(parameters.node, now, is_in_path=False)
-
-
-def _answer_node(name: str, now: int, *, is_in_path: bool) -> Response:
-    moment = now // 60 * 60
-
-    def encode(connection: Connection) -> bytes:
-        node = find_node(connection, name, is_in_path=is_in_path)
-        known, newest = survey_node(connection, moment, node.id, RECORDS)
-        first = select_first_time(connection, node.id)
-        return msgspec.json.encode(
-            NodeDetails(
-                **msgspec.structs.asdict(_describe(known, moment)),
-                first_measured_at=instant_or_none(first),
-                is_shared=is_shared(reversed(newest)),
-            )
-        )
-
-    return answer_stored((name, path_as_sent(), moment), encode)

@@ -200,7 +200,7 @@ def test_an_unknown_node_is_404(database: Database, path: str) -> None:
 
 
 def test_a_node_tells_when_it_was_first_and_last_measured(database: Database) -> None:
-    store(database, [line(time=NOON - 86_400), line(time=NOON)])
+    store(database, [line(time=NOON - 86_400, shutdown="0"), line(time=NOON, shutdown="0")])
     body = get(client_of(database), "/api/v1/nodes/Dach")
     assert body["first_measured_at"] == "2026-01-09T12:00:00Z"
     assert body["newest"]["measured_at"] == "2026-01-10T12:00:00Z"
