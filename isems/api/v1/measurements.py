@@ -1,9 +1,10 @@
 """The history of a node: every record, or buckets that no short dip is lost in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,11 +13,11 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from isems.api import context
-from isems.api.answers import stream
 from isems.api.paths import FoundNode, path_as_sent
 from isems.api.v1.bodies import hex_status, instant, instant_or_none
-from isems.api.v1.operations import answer_stored, find_node, question_of, resource
-from isems.api.v1.parameters import FIELDS, NODE, Parameter, choice
+from isems.api.v1.operations import answer_stored, answer_streamed, find_node, resource
+from isems.api.v1.parameters import FIELDS as FIELDS_KIND
+from isems.api.v1.parameters import NODE, Parameter
 from isems.api.v1.ranges import (
     AUTO,
     FROM,
@@ -30,26 +31,13 @@ from isems.api.v1.ranges import (
     make_range,
     range_of,
 )
-from isems.api.v1.tables import (
-    CSV,
-    FORMATS,
-    MEDIA_TYPES,
-    NDJSON,
-    STREAMED,
-    Table,
-    choose_format,
-    encode_columns,
-    encode_rows,
-    write_csv,
-    write_ndjson,
-)
+from isems.api.v1.tables import CSV, ENCODERS, FORMAT, MEDIA_TYPES, NDJSON, WRITERS, Table, choose_format
 from isems.domain.limits import list_untrusted
 from isems.domain.measurement import MEASURED_FIELDS, Measurement
-from isems.storage.database import Database
 from isems.storage.history import PIECE, select_piece
 from isems.storage.measurements import decode_rows
 from isems.storage.rollups import select_marks
-from isems.storage.series import Bucket, count_records, select_buckets
+from isems.storage.series import FIELDS, Bucket, count_records, select_buckets
 
 #: Records in one answer: as JSON, which is made before it is sent, and streamed.
 MAX_RECORDS, MAX_STREAMED = 100_000, 1_000_000
@@ -64,18 +52,11 @@ class MeasurementsParameters(msgspec.Struct, frozen=True, kw_only=True):
     end: Annotated[int | None, TO] = msgspec.field(default=None, name="to")
     step: Annotated[str, STEP_OR_RAW] = AUTO
     fields: Annotated[
-        list[str] | None, Parameter(FIELDS, "Only these fields.", example="battery_volts,battery_celsius")
+        list[str] | None, Parameter(FIELDS_KIND, "Only these fields.", example="battery_volts,battery_celsius")
     ] = None
     max_points: Annotated[int, MOST] = 500
     tz: Annotated[ZoneInfo | None, TIME_ZONE] = None
-    format: Annotated[
-        str | None,
-        Parameter(
-            choice(*FORMATS),
-            "columns: JSON with an array for each column; rows: JSON with an object for each row; csv and ndjson: "
-            "streamed. Without it, what the header Accept asks for.",
-        ),
-    ] = None
+    format: Annotated[str | None, FORMAT] = None
 
 
 class NamedMeasurementsParameters(MeasurementsParameters, frozen=True, kw_only=True):
@@ -162,18 +143,128 @@ class _Question(msgspec.Struct, frozen=True):
         )
 
 
+#: Opens a transaction, for a piece of what is read.
+Open = Callable[[], AbstractContextManager[Connection]]
+
+
+class _Found(NamedTuple):
+    """What there is of a node: all but the rows, and how these are read."""
+
+    body: MeasurementsBody
+    columns: Sequence[str]
+    read: Callable[[Open], Iterator[Sequence[Any]]]
+
+
 def _answer(parameters: MeasurementsParameters, now: int, name: str, *, is_in_path: bool) -> Response:
     question = _Question.of(parameters, now)
+    open_piece = context.database().read
 
-    def find(connection: Connection) -> FoundNode:
-        return find_node(connection, name, after=AFTER, is_in_path=is_in_path)
+    def find(connection: Connection) -> _Found:
+        node = find_node(connection, name, after=AFTER, is_in_path=is_in_path)
+        return _find(connection, node, question)
 
-    if question.form not in STREAMED:
-        encode = {"columns": encode_columns, "rows": encode_rows}[question.form]
+    def write(connection: Connection) -> Iterator[bytes]:
+        found = find(connection)
+        return WRITERS[question.form](Table(found.columns, found.read(open_piece)))
 
-        def answer_json(connection: Connection) -> bytes:
-            body, table = _describe(connection, find(connection), question)
-            return msgspec.json.encode(msgspec.structs.asdict(body) | {})
+    def encode(connection: Connection) -> bytes:
+        found = find(connection)
+        table = Table(found.columns, found.read(lambda: nullcontext(connection)))
+        return msgspec.json.encode(
+            msgspec.structs.replace(found.body, **{question.form: ENCODERS[question.form](table)})
+        )
 
-        return answer_stored((question, path_as_sent()), answer_json)
-    raise NotImplementedError
+    asked = (question, path_as_sent())
+    if question.form in WRITERS:
+        response = answer_streamed(asked, write, MEDIA_TYPES[question.form])
+    else:
+        response = answer_stored(asked, encode)
+    response.vary.add("Accept")
+    return response
+
+
+def _find(connection: Connection, node: FoundNode, question: _Question) -> _Found:
+    mark = select_marks(connection, [node.id]).get(node.id)
+    kept_since = None if mark is None else mark.kept_since
+    if question.step == RAW or (question.step == AUTO and _is_little(connection, node, question, kept_since)):
+        return _find_records(connection, node, question, kept_since)
+    return _find_buckets(connection, node, question)
+
+
+def _is_little(connection: Connection, node: FoundNode, question: _Question, kept_since: int | None) -> bool:
+    """Tell whether all records can be given: no more than points are wanted, and all still there."""
+    if kept_since is not None and question.asked.first < kept_since:
+        return False
+    return count_records(connection, node.id, *question.asked, question.max_points + 1) <= question.max_points
+
+
+def _find_records(connection: Connection, node: FoundNode, question: _Question, kept_since: int | None) -> _Found:
+    most = MAX_STREAMED if question.form in WRITERS else MAX_RECORDS
+    if count_records(connection, node.id, *question.asked, most + 1) > most:
+        way_out = "ask for less" if question.form in WRITERS else "ask for format=csv or ndjson, for less"
+        raise RequestEntityTooLarge(
+            f"this range holds more than {most} records: {way_out}, or use 'isems export' on the server"
+        )
+    return _Found(
+        _describe(node, question, RAW, question.asked, kept_since, []),
+        ("measured_at", *question.fields, "time_repaired", "untrusted"),
+        lambda open_piece: _read_records(open_piece, node, question),
+    )
+
+
+def _read_records(open_piece: Open, node: FoundNode, question: _Question) -> Iterator[list[Any]]:
+    """Read some records at a time, each time in a transaction of its own: a slow client holds none."""
+    after, end = question.asked.first - 1, question.asked.end
+    rows: list[Any] = [None] * PIECE
+    while len(rows) == PIECE:
+        with open_piece() as connection:
+            rows = select_piece(connection, node.id, after, end)
+            measurements = decode_rows(connection, node.name, rows)
+        if rows:
+            after = rows[-1][1]
+            yield [_row_of(one, question.fields) for one in measurements]
+
+
+def _row_of(measurement: Measurement, fields: Sequence[str]) -> list[Any]:
+    values = [getattr(measurement, field) for field in fields]
+    if "status" in fields:
+        values[fields.index("status")] = hex_status(measurement.status)
+    untrusted = [field for field in list_untrusted(measurement) if field in fields]
+    return [instant(measurement.measured_at or 0), *values, measurement.time_repaired, untrusted]
+
+
+def _find_buckets(connection: Connection, node: FoundNode, question: _Question) -> _Found:
+    fields = [field for field in question.fields if field in FIELDS]
+    step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone)
+    series = select_buckets(connection, node.id, fields, edges, question.zone)
+    rows = [flatten_bucket(bucket) for bucket in series.buckets]
+    return _Found(
+        _describe(node, question, step, range_of(edges), series.kept_since, series.frozen_zones),
+        name_columns(fields),
+        lambda _: iter([rows]),
+    )
+
+
+def name_columns(fields: Sequence[str]) -> list[str]:
+    """Name the columns of buckets with these fields."""
+    return ["starts_at", "ends_at", "count", "status", *(f"{field}_{part}" for field in fields for part in PARTS)]
+
+
+def flatten_bucket(bucket: Bucket) -> list[Any]:
+    """Give a bucket as a row of these columns."""
+    values = chain.from_iterable(msgspec.structs.astuple(summary) for summary in bucket.values)
+    return [instant(bucket.starts_at), instant(bucket.ends_at), bucket.count, hex_status(bucket.status), *values]
+
+
+def _describe(
+    node: FoundNode, question: _Question, step: str, answered: Range, kept_since: int | None, frozen_zones: list[str]
+) -> MeasurementsBody:
+    return MeasurementsBody(
+        node=node.name,
+        step=step,
+        time_zone=question.zone.key,
+        first=instant(answered.first),
+        end=instant(answered.end),
+        kept_since=instant_or_none(kept_since),
+        frozen_time_zones=frozen_zones,
+    )

@@ -1,9 +1,10 @@
 """What can be asked for: each resource declares here its path, its parameters and its answer."""
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import wraps
 from hashlib import blake2b
+from secrets import token_bytes
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
 from isems.api import context
-from isems.api.answers import answer
+from isems.api.answers import answer, not_modified, stream
 from isems.api.paths import FoundNode, find_first, find_node_in_path
 from isems.api.v1.parameters import Reading, read_parameters
 
@@ -96,6 +97,21 @@ def answer_stored(question: Hashable, encode: Callable[[Connection], bytes]) -> 
     with context.database().read() as connection:
         body = encode(connection)
     return context.tags().remember(asked, version, answer(body))
+
+
+#: What is streamed has a tag of the data's version, which only this process counts.
+_PROCESS = token_bytes(8)
+
+
+def answer_streamed(question: Hashable, prepare: Callable[[Connection], Iterator[bytes]], mimetype: str) -> Response:
+    """Answer with what `prepare` gives, made as it is sent: outside of its connection. Question as above."""
+    asked = (_PROCESS, request.path, question, context.database().data_version())
+    tag = blake2b(repr(asked).encode(), digest_size=16).hexdigest()
+    if response := not_modified(tag):
+        return response
+    with context.database().read() as connection:
+        pieces = prepare(connection)
+    return stream(pieces, mimetype, tag)
 
 
 class Page(Protocol):

@@ -81,6 +81,8 @@ def read_parameters(struct: type[S], arguments: MultiDict[str, str], reading: Re
     declared = parameters_of(struct)
     fields = {field.encode_name: field.name for field in msgspec.structs.fields(struct)}
     names = {alias: name for name, one in declared.items() for alias in (name, *one.aliases)}
+    if "tz" in declared and "tz" in arguments:  # times without an offset are meant in it
+        reading = reading._replace(zone=_read("tz", declared["tz"], arguments.getlist("tz"), reading))
     values: dict[str, Any] = {}
     for given, texts in arguments.lists():
         if (name := names.get(given)) is None:

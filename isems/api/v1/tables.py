@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 import msgspec
 from werkzeug.datastructures import MIMEAccept
 
+from isems.api.v1.parameters import Parameter, choice
 from isems.export import write_csv_text, write_number
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 #: The name of a form in the query, and how it is told in the headers Accept and Content-Type.
 MEDIA_TYPES = {"columns": "application/json", "csv": CSV, "ndjson": NDJSON}
 FORMATS = ("columns", "rows", "csv", "ndjson")
-#: Forms that are made as they are sent.
-STREAMED = ("csv", "ndjson")
+FORMAT = Parameter(
+    choice(*FORMATS),
+    "columns: JSON with an array for each column; rows: JSON with an object for each row; csv and ndjson: streamed. "
+    "Without it, what the header Accept asks for.",
+)
 
 
 class Table(NamedTuple):
@@ -63,6 +67,11 @@ def write_ndjson(table: Table) -> Iterator[bytes]:
     encoder = msgspec.json.Encoder()
     for rows in table.pieces:
         yield encoder.encode_lines([dict(zip(table.columns, row, strict=True)) for row in rows])
+
+
+#: Forms whose JSON is made before it is sent, and forms that are made as they are sent.
+ENCODERS = {"columns": encode_columns, "rows": encode_rows}
+WRITERS = {"csv": write_csv, "ndjson": write_ndjson}
 
 
 def _cell(value: Any) -> str:
