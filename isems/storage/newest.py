@@ -140,6 +140,21 @@ def select_first_time(connection: Connection, node_id: int) -> int | None:
     return found
 
 
+_FIRST_CONFIGURED = text(
+    "SELECT min(measured_at) FROM every_measurement WHERE node_id = :node AND configuration_id = :configuration"
+    " AND measured_at >= :first AND measured_at < :end"
+)
+
+
+def select_first_configured(
+    connection: Connection, node_id: int, configuration_id: int, first: int, end: int
+) -> int | None:
+    """Give when a node first showed a configuration from `first` to before `end`; reads all records in between."""
+    span = {"node": node_id, "configuration": configuration_id, "first": first, "end": end}
+    found: int | None = connection.execute(_FIRST_CONFIGURED, span).scalar()
+    return found
+
+
 def count_measurements(connection: Connection) -> int:
     """Count all rows; reads the whole table, for tests and reports only."""
     return int(connection.exec_driver_sql("SELECT count(*) FROM every_measurement").scalar_one())

@@ -83,4 +83,4 @@ def _cell(value: Any) -> str:
         return write_number(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return write_csv_text(value if isinstance(value, str) else " ".join(value))
+    return write_csv_text(value) if isinstance(value, str) else " ".join(value)
