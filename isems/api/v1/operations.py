@@ -1,6 +1,5 @@
 """What can be asked for: each resource declares here its path, its parameters and its answer."""
 
-import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import wraps
 from hashlib import blake2b
@@ -75,7 +74,7 @@ def resource(
 
         @wraps(function)
         def serve(**names: str) -> Response:
-            now = int(time.time())
+            now = context.now()
             reading = Reading(now, context.config().timezone)
             return function(read_parameters(parameters, request.args, reading), now, **names)
 
