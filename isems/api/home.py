@@ -20,6 +20,7 @@ TEXTS = {
         "latest": "Newest measurement of every active node",
         "all": "of every node",
         "node": "Newest day of one node",
+        "docs": "Everything else that can be asked for",
     },
     "de": {
         "title": "ISEMS-Datensammler",
@@ -29,6 +30,7 @@ TEXTS = {
         "latest": "Neueste Messung jedes aktiven Knotens",
         "all": "jedes Knotens",
         "node": "Neuester Tag eines Knotens",
+        "docs": "Alles andere, was sich abfragen lässt",
     },
 }
 
@@ -44,6 +46,7 @@ PAGE = """<!doctype html>
 <ul>
 <li><a href="measurements/latest">{latest}</a> (<a href="measurements/latest?all=true">{all}</a>)</li>
 <li>{node}: <code>/measurements/&lt;node&gt;/latest</code></li>
+<li><a href="v1/docs">{docs}</a></li>
 </ul>
 <p><small>{version}</small></p>
 </html>

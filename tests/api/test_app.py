@@ -48,7 +48,11 @@ def test_every_route_answers_the_same_with_and_without_the_prefix(app: Flask, li
     client = app.test_client()
     rules = [str(rule) for rule in app.url_map.iter_rules()]
     assert len(rules) >= 5
-    asked = {"/v1/node": "/v1/node?node=Dach"}
+    asked = {
+        "/v1/node": "/v1/node?node=Dach",
+        "/v1/node/measurements": "/v1/node/measurements?node=Dach",
+        "/v1/measurements": "/v1/measurements?nodes=Dach&field=battery_volts",
+    }
     for path in [asked.get(rule, rule.replace("<node:name>", "Dach")) for rule in rules]:
         plain, prefixed = client.get(path), client.get(f"/api{path}")
         assert plain.status_code == prefixed.status_code == 200, path
