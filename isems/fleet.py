@@ -1,5 +1,6 @@
 """All nodes as their operator should see them: what they sent last, and whether it can be what it seems."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,7 +13,7 @@ from isems.domain.measurement import Configuration, Measurement
 from isems.domain.sharing import is_shared
 from isems.storage.configurations import read_configurations
 from isems.storage.database import Database
-from isems.storage.newest import select_newest, select_newest_records_of_each
+from isems.storage.newest import select_newest, select_newest_records
 from isems.storage.node_states import NodeState, select_node_states
 
 
@@ -79,9 +80,17 @@ class KnownNode(msgspec.Struct, frozen=True):
         return max(measured_at or 0, self.node.delivered_at or 0)
 
 
-def survey_nodes(connection: Connection, now: int) -> list[KnownNode]:
-    """Give every node, by name, in a few statements however many there are."""
-    return _join(connection, select_node_states(connection, now), select_newest_records_of_each(connection, RECORDS))
+#: Nodes whose records are held at a time.
+CHUNK = 500
+
+
+def survey_nodes(connection: Connection, now: int, prefix: str = "") -> Iterator[KnownNode]:
+    """Give every node whose name begins so, by name, in a few statements for many of them."""
+    states = [state for state in select_node_states(connection, now) if state.name.startswith(prefix)]
+    for start in range(0, len(states), CHUNK):
+        chunk = states[start : start + CHUNK]
+        names = {state.id: state.name for state in chunk}
+        yield from _join(connection, chunk, select_newest_records(connection, names, RECORDS))
 
 
 def survey_node(connection: Connection, now: int, node_id: int) -> KnownNode:

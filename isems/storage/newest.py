@@ -1,5 +1,6 @@
 """The newest measurements, read without touching the history behind them."""
 
+from collections.abc import Mapping
 from operator import itemgetter
 
 import msgspec
@@ -75,29 +76,35 @@ def _select_latest(connection: Connection) -> list[Row]:
     return rows
 
 
-#: The first time of a node's newest rows is sought first; a node with fewer rows has them all.
-SQLITE_NEWEST = (
-    f"SELECT n.name, {_PREFIXED} FROM node n CROSS JOIN measurement m ON m.node_id = n.id AND m.measured_at >= coalesce("
-    "(SELECT measured_at FROM measurement WHERE node_id = n.id ORDER BY measured_at DESC LIMIT 1 OFFSET ?), 0)"
+#: The time of the oldest row that is wanted is sought first; a node with fewer rows has them all.
+SQLITE_RECORDS = (
+    f"SELECT {_PREFIXED} FROM json_each(?) wanted CROSS JOIN measurement m ON m.node_id = wanted.value AND m.measured_at"
+    " >= coalesce((SELECT measured_at FROM measurement WHERE node_id = wanted.value ORDER BY measured_at DESC"
+    " LIMIT 1 OFFSET ?), 0)"
 )
-SQLITE_ALL_INBOX = f"SELECT n.name, {_PREFIXED} FROM inbox m JOIN node n ON n.id = m.node_id"
-POSTGRES_NEWEST = POSTGRES_LATEST.replace("n.name, n.delivered_at", "n.name").replace("LIMIT 1", "LIMIT %s")
+#: The inbox has no index, and is looked through once for all nodes.
+SQLITE_INBOX_RECORDS = f"SELECT {LIST} FROM inbox WHERE node_id IN (SELECT value FROM json_each(?))"
+POSTGRES_RECORDS = (
+    f"SELECT {_PREFIXED} FROM unnest(%s::integer[]) wanted(id) CROSS JOIN LATERAL"
+    " (SELECT * FROM measurement WHERE node_id = wanted.id ORDER BY measured_at DESC LIMIT %s) m"
+)
 
 
-def select_newest_records_of_each(connection: Connection, limit: int) -> dict[int, list[Measurement]]:
-    """Give the newest measurements of every node that has any, newest first; by the node's number."""
+def select_newest_records(connection: Connection, names: Mapping[int, str], limit: int) -> dict[int, list[Measurement]]:
+    """Give the newest measurements of each of these nodes that has any, newest first; nodes by their numbers."""
     if database_of(connection).is_sqlite:
-        raw = raw_sqlite(connection)
-        rows = raw.execute(SQLITE_NEWEST, (limit - 1,)).fetchall() + raw.execute(SQLITE_ALL_INBOX).fetchall()
+        raw, wanted = raw_sqlite(connection), msgspec.json.encode(list(names)).decode()
+        rows: list[Row] = raw.execute(SQLITE_RECORDS, (wanted, limit - 1)).fetchall()
+        rows += raw.execute(SQLITE_INBOX_RECORDS, (wanted,)).fetchall()
     else:
-        rows = [tuple(row) for row in connection.exec_driver_sql(POSTGRES_NEWEST, (limit,)).all()]
-    rows.sort(key=itemgetter(1, 2), reverse=True)
-    configurations = read_configurations(connection, {row[3] for row in rows})
+        rows = [tuple(row) for row in connection.exec_driver_sql(POSTGRES_RECORDS, (list(names), limit)).all()]
+    rows.sort(key=itemgetter(0, 1), reverse=True)
+    configurations = read_configurations(connection, {row[2] for row in rows})
     found: dict[int, list[Measurement]] = {}
-    for name, *row in rows:
+    for row in rows:
         records = found.setdefault(row[0], [])
         if len(records) < limit:
-            records.append(decode(name, configurations[row[2]], tuple(row)))
+            records.append(decode(names[row[0]], configurations[row[2]], row))
     return found
 
 

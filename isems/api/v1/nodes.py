@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from typing import Annotated, Any
 
 import msgspec
@@ -122,15 +123,12 @@ def list_nodes(parameters: NodesParameters, now: int) -> Response:
 
 
 def _select_page(connection: Connection, parameters: NodesParameters, now: int) -> NodesBody:
-    wanted = [one for one in describe_nodes(connection, now) if _is_wanted(one, parameters)]
-    found = _after(_sort(wanted, parameters.sort), parameters)
-    page = found[: parameters.limit]
-    return NodesBody(page, _cursor_of(page[-1], parameters.sort) if len(found) > len(page) else None)
-
-
-def describe_nodes(connection: Connection, now: int) -> list[NodeBody]:
-    """Give every node as it is at `now` (epoch seconds), by name."""
-    return [describe_node(known, now) for known in survey_nodes(connection, now)]
+    order = Order(parameters.sort, parameters.cursor)
+    found = (describe_node(known, now) for known in survey_nodes(connection, now, parameters.prefix))
+    wanted = (one for one in found if _is_wanted(one, parameters) and order.is_ahead(one))
+    page = nsmallest(parameters.limit + 1, wanted, key=order.key_of)
+    has_more = len(page) > parameters.limit
+    return NodesBody(page[: parameters.limit], order.cursor_of(page[-2]) if has_more else None)
 
 
 def describe_node(known: KnownNode, now: int) -> NodeBody:
@@ -160,7 +158,7 @@ def describe_node(known: KnownNode, now: int) -> NodeBody:
 def _is_wanted(node: NodeBody, parameters: NodesParameters) -> bool:
     if parameters.state is not None and node.state != parameters.state:
         return False
-    return node.node.startswith(parameters.prefix) and (parameters.bbox is None or _is_inside(node, parameters.bbox))
+    return parameters.bbox is None or _is_inside(node, parameters.bbox)
 
 
 def _is_inside(node: NodeBody, box: Sequence[float]) -> bool:
@@ -187,28 +185,30 @@ def _trusted_volts(newest: MeasurementBody) -> float | None:
     return None if "battery_volts" in newest.untrusted else newest.battery_volts
 
 
-def _key_of(node: NodeBody, sort: str) -> list[Any]:
-    """What is unknown comes last."""
-    value = _VALUES[sort](node)
-    return [value is None, value or 0, node.node]
+class Order:
+    """An order of nodes, and from where on they are wanted. Raises ParameterError for a cursor that is not ours."""
 
+    def __init__(self, sort: str, cursor: list[Any] | None) -> None:
+        self._sort = sort
+        self._last: list[Any] | None = None
+        if cursor is None:
+            return
+        try:
+            named, *self._last = msgspec.convert(cursor, tuple[str, bool, float, str])
+        except msgspec.ValidationError:
+            raise ParameterError("cursor", request.args["cursor"], CURSOR.expected) from None
+        if named != sort:
+            raise ParameterError("cursor", request.args["cursor"], f"one of a page with the same sort, {sort}")
 
-def _sort(nodes: Sequence[NodeBody], sort: str) -> list[NodeBody]:
-    return sorted(nodes, key=lambda node: _key_of(node, sort))
+    def key_of(self, node: NodeBody) -> list[Any]:
+        """Give what nodes are sorted by; what is unknown comes last."""
+        value = _VALUES[self._sort](node)
+        return [value is None, value or 0, node.node]
 
+    def is_ahead(self, node: NodeBody) -> bool:
+        """Tell whether a node comes after the last one of the page before."""
+        return self._last is None or self.key_of(node) > self._last
 
-def _cursor_of(node: NodeBody, sort: str) -> str:
-    return write_cursor([sort, *_key_of(node, sort)])
-
-
-def _after(nodes: list[NodeBody], parameters: NodesParameters) -> list[NodeBody]:
-    cursor, sort = parameters.cursor, parameters.sort
-    if cursor is None:
-        return nodes
-    try:
-        _, is_unknown, value, name = msgspec.convert(cursor, tuple[str, bool, float, str])
-    except msgspec.ValidationError:
-        raise ParameterError("cursor", request.args["cursor"], CURSOR.expected) from None
-    if cursor[0] != sort:
-        raise ParameterError("cursor", request.args["cursor"], f"one of a page with the same sort, {sort}")
-    return [node for node in nodes if _key_of(node, sort) > [is_unknown, value, name]]
+    def cursor_of(self, node: NodeBody) -> str:
+        """Give the cursor of the page that follows a node."""
+        return write_cursor([self._sort, *self.key_of(node)])
