@@ -104,6 +104,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     timezone: ZoneInfo = ZoneInfo("Europe/Berlin")
     #: The operator says that this machine's clock is right, whatever the kernel knows.
     is_clock_trusted: bool = False
+    #: Nodes whose values /metrics shows.
+    metrics_max_nodes: int = 1000
     log_level: str = "INFO"
 
     @classmethod
@@ -136,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             commit_interval=values.read("ISEMS_COMMIT_INTERVAL", _duration(0, 300), 1),
             timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
+            metrics_max_nodes=values.read("ISEMS_METRICS_MAX_NODES", _whole(0, 100_000), 1000),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
 

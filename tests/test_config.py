@@ -49,6 +49,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         "commit_interval": 1,
         "timezone": ZoneInfo("Europe/Berlin"),
         "is_clock_trusted": False,
+        "metrics_max_nodes": 1000,
         "log_level": "INFO",
     }
 
