@@ -14,8 +14,8 @@ from isems.api.exposition import CONTENT_TYPE, Metric, encode_metrics, label
 from isems.api.health import select_broker_health
 from isems.api.node_metrics import describe_nodes
 from isems.config import Config
+from isems.storage import counters
 from isems.storage.backlog import count_backlog
-from isems.storage.counters import read_counts
 from isems.storage.database import database_of
 from isems.storage.inbox import count_inbox
 from isems.storage.newest import select_newest_of_each
@@ -39,7 +39,7 @@ def get_metrics() -> Response:
     with context.database().read() as connection:
         metrics = [
             *_nodes(connection, context.config(), now),
-            *_counted(read_counts(connection)),
+            *_counted(counters.read_counts(connection)),
             *_waiting(connection),
             *_sources(connection, context.config()),
             *_store(connection),
@@ -66,6 +66,7 @@ def _counted(counts: Mapping[str, float]) -> list[Metric]:
     rejected = Metric("isems_collector_rejected_total", "counter", "Rejected records, each time they came, by reason.")
     polls = Metric("isems_collector_polls_total", "counter", "Polls of single nodes.")
     seconds = Metric("isems_collector_poll_seconds_total", "counter", "How long polls took, together.")
+    written = Metric("isems_collector_written_bytes_total", "counter", "What our processes had written to disks.")
     newest = Metric("isems_collector_newest_timestamp_seconds", "gauge", "When a new record came last.")
     for name, count in sorted(counts.items()):
         match name.split("/"):
@@ -77,9 +78,11 @@ def _counted(counts: Mapping[str, float]) -> list[Metric]:
                 polls.add(count, label(result=result))
             case ["poll_seconds", result]:
                 seconds.add(round(count, 3), label(result=result))
+            case [counters.WRITTEN_BYTES]:
+                written.add(count)
             case ["at", source]:
                 newest.add(count, label(source=source))
-    return [rows, rejected, polls, seconds, newest]
+    return [rows, rejected, polls, seconds, written, newest]
 
 
 def _waiting(connection: Connection) -> list[Metric]:

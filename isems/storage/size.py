@@ -15,6 +15,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
     #: The database with its indexes, and SQLite's journal.
     database_bytes: int
+    #: Of these, what rows and indexes take: without the journal, and what is free in the file.
+    used_bytes: int
     #: Of SQLite's disk.
     disk_free_bytes: int | None
     disk_bytes: int | None
@@ -25,19 +27,20 @@ def measure_size(connection: Connection) -> Size:
     database = database_of(connection)
     if not database.is_sqlite:
         size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
-        return Size(database_bytes=size, disk_free_bytes=None, disk_bytes=None)
+        return Size(database_bytes=size, used_bytes=size, disk_free_bytes=None, disk_bytes=None)
     path = path_of(database)
-    pages, page_bytes = (
-        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size")
+    pages, free, page_bytes = (
+        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in ("page_count", "freelist_count", "page_size")
     )
-    size = pages * page_bytes
+    size, used = pages * page_bytes, (pages - free) * page_bytes
     with suppress(OSError):
         size += Path(f"{path}-wal").stat().st_size
     try:
         disk = shutil.disk_usage(path.parent)
     except OSError:
-        return Size(database_bytes=size, disk_free_bytes=None, disk_bytes=None)
-    return Size(database_bytes=size, disk_free_bytes=disk.free, disk_bytes=disk.total)
+        return Size(database_bytes=size, used_bytes=used, disk_free_bytes=None, disk_bytes=None)
+    return Size(database_bytes=size, used_bytes=used, disk_free_bytes=disk.free, disk_bytes=disk.total)
 
 
 def path_of(database: Database) -> Path:
