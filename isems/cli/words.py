@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from isems.capacity import StorageReport
 from isems.collector import NodeReport
-from isems.housekeeping import StorageReport
 from isems.ingest import IngestResult
 
 #: A log may hold the records of any number of nodes; a line has room for some of their names.

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from isems.capacity import MIN_MEASUREMENTS, report_storage
 from isems.cli.words import describe_storage, size
-from isems.housekeeping import MIN_MEASUREMENTS, report_storage
 from isems.storage.counters import NAME, count, read_counts, take_written_bytes
 from isems.storage.database import Database
 from isems.storage.history import count_nearly, count_since
