@@ -108,6 +108,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     keep_raw_days: int | None = None
     #: The operator says that this machine's clock is right, whatever the kernel knows.
     is_clock_trusted: bool = False
+    #: Nodes whose values /metrics shows.
+    metrics_max_nodes: int = 1000
     log_level: str = "INFO"
 
     @classmethod
@@ -141,6 +143,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             timezone=values.read("ISEMS_TIMEZONE", parse_timezone, ZoneInfo("Europe/Berlin")),
             keep_raw_days=values.read("ISEMS_KEEP_RAW_DAYS", read_days_to_keep, None),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
+            metrics_max_nodes=values.read("ISEMS_METRICS_MAX_NODES", _whole(0, 100_000), 1000),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
 

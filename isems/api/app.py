@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from isems.api import health, home, predecessor, problems, push
+from isems.api import health, home, metrics, predecessor, problems, push, version
 from isems.api.answers import SeenTags
 from isems.api.context import CLOCK, CONFIG, DATABASE, GATE, TAGS
 from isems.api.prefix import StripPrefix
@@ -51,6 +51,8 @@ def create_app(
     app.register_blueprint(predecessor.routes)
     app.register_blueprint(v1_routes)
     app.register_blueprint(health.routes)
+    app.register_blueprint(metrics.routes)
+    app.register_blueprint(version.routes)
     app.register_blueprint(home.routes)
     if config.push_tokens:
         app.config["MAX_CONTENT_LENGTH"] = push.MAX_BODY_BYTES

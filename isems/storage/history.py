@@ -52,3 +52,36 @@ def select_piece(connection: Connection, node_id: int, after: int, end: int, lim
     if database_of(connection).is_sqlite:
         return raw_sqlite(connection).execute(_SQLITE_PIECE, values).fetchall()
     return [tuple(row) for row in connection.exec_driver_sql(_PIECE, values).all()]
+
+
+# Summed up days and hours need not be counted again. CROSS JOIN fixes the order: only the newest rows of each node are read.
+_COUNT = text(
+    "SELECT sum(part) FROM ("
+    " SELECT sum(d.count) AS part FROM rolled_up r CROSS JOIN daily d"
+    "  WHERE d.node_id = r.node_id AND d.starts_at >= coalesce(r.kept_since, 0) AND d.starts_at < r.days_until"
+    " UNION ALL SELECT sum(h.count) FROM rolled_up r CROSS JOIN hourly h"
+    "  WHERE h.node_id = r.node_id AND h.starts_at >= r.days_until AND h.starts_at < r.hours_until"
+    " UNION ALL SELECT count(*) FROM rolled_up r CROSS JOIN measurement m"
+    "  WHERE m.node_id = r.node_id AND m.measured_at >= r.hours_until"
+    " UNION ALL SELECT count(*) FROM node n CROSS JOIN measurement m"
+    "  WHERE m.node_id = n.id AND NOT EXISTS (SELECT 1 FROM rolled_up r WHERE r.node_id = n.id)"
+    " UNION ALL SELECT count(*) FROM inbox) AS parts"
+)
+_COUNT_SINCE = text(
+    "SELECT sum(part) FROM ("
+    " SELECT sum(h.count) AS part FROM rolled_up r CROSS JOIN hourly h"
+    "  WHERE h.node_id = r.node_id AND h.starts_at >= :since AND h.starts_at < r.hours_until"
+    " UNION ALL SELECT count(*) FROM node n LEFT JOIN rolled_up r ON r.node_id = n.id CROSS JOIN measurement m"
+    "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
+    " UNION ALL SELECT count(*) FROM inbox WHERE measured_at >= :since) AS parts"
+)
+
+
+def count_nearly(connection: Connection) -> int:
+    """Count the kept measurements, as far as they are summed up by their sums: those of stale hours may be missing."""
+    return int(connection.execute(_COUNT).scalar_one() or 0)
+
+
+def count_since(connection: Connection, since: int) -> int:
+    """Count the measurements of the time from `since` on, in the same way; it should be a full hour."""
+    return int(connection.execute(_COUNT_SINCE, {"since": since}).scalar_one() or 0)
