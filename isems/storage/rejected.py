@@ -182,6 +182,11 @@ def select_rejected_page(
     return sorted(found, key=lambda piece: (piece.last_at, piece.id), reverse=True)[:limit]
 
 
+def count_rejected(connection: Connection) -> int:
+    """Tell how many distinct pieces are kept."""
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
 def count_dropped(connection: Connection) -> dict[Reason, int]:
     """Tell how many distinct pieces were dropped for want of room, by reason."""
     return {Reason(row.reason): row.times for row in connection.execute(select(dropped))}

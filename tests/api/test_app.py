@@ -59,7 +59,8 @@ def test_every_route_answers_the_same_with_and_without_the_prefix(app: Flask, li
     for path in [asked.get(rule, rule.replace("<node:name>", "Dach")) for rule in rules]:
         plain, prefixed = client.get(path), client.get(f"/api{path}")
         assert plain.status_code == prefixed.status_code == 200, path
-        assert plain.data == prefixed.data, path
+        if path not in ("/readyz", "/metrics", "/v1/status"):  # they tell how full the disk is, which others fill
+            assert plain.data == prefixed.data, path
 
 
 def test_the_bare_prefix_is_the_page(client: FlaskClient) -> None:

@@ -43,7 +43,11 @@ def answer(client: FlaskClient, path: str) -> str:
     text = client.get(path).text
     if not text.startswith("{"):
         return text
-    pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    body = json.loads(text)
+    for part in ("program", "storage"):  # of a status: tell of the machine, not of the data
+        if part in body:
+            body[part] = dict.fromkeys(body[part], "…")
+    pretty = json.dumps(body, indent=2, ensure_ascii=False)
     return LIST.sub(lambda found: f"[{' '.join(found[1].split())}]", pretty) + "\n"
 
 
