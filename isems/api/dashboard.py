@@ -33,8 +33,14 @@ def send_index() -> Response:
     """Answer with the page, which browsers have to ask for each time: it names the files of this version."""
     response = _send(INDEX)
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = make_policy()
     return response
+
+
+def make_policy() -> str:
+    """Give the Content-Security-Policy: pictures may come from where the operator has the tiles of the map, too."""
+    tiles = context.config().map_tiles
+    return f"{POLICY}; img-src 'self' {tiles.origin}" if tiles and tiles.origin else POLICY
 
 
 @routes.get("/assets/<path:name>")

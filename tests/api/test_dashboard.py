@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from isems.api.app import create_app
 from isems.api.context import DASHBOARD
-from isems.config import Config
+from isems.api.dashboard import POLICY
+from isems.config import Config, MapTiles
 from isems.storage.database import Database
 from tests.api.stored import line, store
 
@@ -58,6 +59,21 @@ def test_the_page_lets_nothing_in_from_elsewhere_and_runs_nothing_inline(built: 
     }
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("url", "policy"),
+    [
+        ("https://tiles.example:8443/{z}/{x}/{y}.png", f"{POLICY}; img-src 'self' https://tiles.example:8443"),
+        ("/tiles/{z}/{x}/{y}.png", POLICY),
+    ],
+)
+def test_pictures_come_from_the_host_of_the_map_and_no_other(
+    lite: Database, folder: Path, url: str, policy: str
+) -> None:
+    app = create_app(Config(database_url="unused", map_tiles=MapTiles(url, "nobody")), lite)
+    app.extensions[DASHBOARD] = folder
+    assert app.test_client().get("/").headers["Content-Security-Policy"] == policy
 
 
 def test_the_page_is_asked_for_each_time_and_answers_304_where_it_is_the_same(built: FlaskClient) -> None:
