@@ -6,13 +6,7 @@ export const nodes = (): Source<Node[]> =>
   source("nodes", () => new Source("nodes", (ask) => ask("nodes", (page: NodesPage) => page.nodes)));
 
 export const collectorStatus = (): Source<CollectorStatus> =>
-  source(
-    "status",
-    () =>
-      new Source("status", (ask) =>
-        ask("status", ({ time_zone, is_simulation }: CollectorStatus) => ({ time_zone, is_simulation })),
-      ),
-  );
+  source("status", () => new Source("status", (ask) => ask("status", (body: CollectorStatus) => body)));
 
 /** Battery volts of one node, one value a step from `from` (epoch ms); null: no data. */
 export interface History {

@@ -115,7 +115,61 @@ export interface Comparison {
   nodes: { node: string; count: number[]; min: (number | null)[]; max: (number | null)[]; mean: (number | null)[]; last: (number | null)[] }[];
 }
 
+export interface BrokerHealth {
+  is_well: boolean;
+  sentence: string;
+  since: string | null;
+  broker: string;
+  last_message_at: string | null;
+  has_standby: boolean;
+}
+
 export interface CollectorStatus {
+  program: { version: string; revision: string | null; schema: string; database_schema: string | null; database: string; python: string };
   time_zone: string;
   is_simulation: boolean;
+  nodes: { known: number; active: number };
+  /** When each source last brought something new, to the minute. */
+  newest: Record<string, string>;
+  configured: { addresses: number; broker: string | null; has_push: boolean };
+  polling: {
+    answering: number;
+    failing: number;
+    answered_at: string | null;
+    troubles: { address: string; polled_at: string | null; answered_at: string | null; error: string }[];
+  };
+  mqtt: Record<string, BrokerHealth>;
+  waiting: { undecided_bytes: number; backlog_samples: number };
+  rejected: { kept: number; dropped: number; times: Record<string, number> };
+  rows_per_day: { day: string; rows: number }[];
+  is_clock_trusted: boolean;
+  map_tiles: { url: string; attribution: string } | null;
+  storage: {
+    database_bytes: number;
+    disk_free_bytes: number | null;
+    disk_bytes: number | null;
+    measurements: number;
+    measurements_per_day: number;
+    growth_bytes_per_day: number | null;
+    days_until_full: number | null;
+    written_bytes_per_day: number | null;
+  };
+}
+
+export interface RejectedPiece {
+  reason: string;
+  detail: string;
+  raw: string;
+  is_cut: boolean;
+  node: string | null;
+  source: string;
+  address: string;
+  times: number;
+  first_at: string;
+  last_at: string;
+}
+
+export interface RejectedPage {
+  rejected: RejectedPiece[];
+  next: string | null;
 }
