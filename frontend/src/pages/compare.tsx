@@ -227,10 +227,10 @@ function commonScale(nodes: Node[], all: AllSeries, field: Field): Scale {
   const of = (find: typeof lowest) => nodes.map((node) => find(all[node.node])).filter((value) => value !== null);
   const disconnects = field === "battery_volts" ? nodes.map(disconnectOf).filter((value) => value !== null) : [];
   const values = [...of(lowest), ...of(highest), ...disconnects];
-  if (values.length === 0) return makeScale(0, UNITS[field].span, UNITS[field].span, 4);
+  if (values.length === 0) return makeScale(0, UNITS[field].span, UNITS[field].span, 5);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const room = (high - low) * 0.04;
-  return makeScale(low - room, high + room, UNITS[field].span, 4);
+  return makeScale(low - room, high + room, UNITS[field].span, 5);
 }
 
 const disconnectOf = (node: Node): number | null => node.configuration?.low_voltage_disconnect_volts || null;

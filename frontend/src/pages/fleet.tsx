@@ -4,6 +4,7 @@ import type { Node } from "../api/types";
 import { Skyline } from "../charts/skyline";
 import { FrozenAt } from "../components/age";
 import { NodeItem } from "../components/card";
+import { Checklist } from "../components/checklist";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon } from "../components/marks";
 import { Notice, Standing, frozenSince } from "../components/notices";
@@ -33,6 +34,7 @@ export default function Fleet({ chosen, isBeside }: { chosen: string | null; isB
             <p>{words.texts.emptyMeans}</p>
           </Notice>
         )}
+        {all && all.length === 0 && <Checklist nodes={all} />}
         {all && all.length > 0 && (
           <Filled all={all} words={words} chosen={chosen} isBeside={isBeside} frozenAt={frozenAt} />
         )}
