@@ -53,12 +53,13 @@ test: setup ## all tests
 	@$(NPM) run --silent test
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto and its clients, nginx, openssl (Debian, root or sudo)
+test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto and its clients, nginx, openssl, chromium (Debian, root or sudo)
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	ls /usr/lib/uwsgi/plugins/python3_plugin.so >/dev/null 2>&1 || missing="$$missing uwsgi-core uwsgi-plugin-python3"; \
 	command -v mosquitto /usr/sbin/mosquitto >/dev/null || missing="$$missing mosquitto"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v mosquitto_sub >/dev/null || missing="$$missing mosquitto-clients"; \
 	[ -z "$$missing" ] || { echo "Installing$$missing ..."; \
 		$(APT_GET) update && $(APT_GET) install -y --no-install-recommends $$missing >/dev/null; } || \
