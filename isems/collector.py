@@ -25,11 +25,13 @@ from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
 from isems.sources.poller import Polled, poll_node
+from isems.storage.counters import count
 from isems.storage.database import Database
 from isems.storage.group_writer import GroupWriter
 from isems.storage.inbox import settle_database
 from isems.storage.node_states import note_addresses
 from isems.storage.poll_targets import save_targets, select_targets
+from isems.storage.tally import unite
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class _Answer(NamedTuple):
 
     target: PollTarget
     payload: Payload | None
+    #: How long the poll took.
+    seconds: float
 
 
 class Collector:
@@ -104,6 +108,7 @@ class Collector:
         async with AsyncExitStack() as stack:
             try:
                 async with self._slots:
+                    begun = time.monotonic()
                     polled = await poll_node(
                         target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline
                     )
@@ -111,9 +116,10 @@ class Collector:
                         await stack.enter_async_context(self._big_slots)
             except SourceError as error:
                 sentence = str(error).removeprefix(f"{address} ")
-                await self._store(msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence), None)
+                failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
+                await self._store(_Answer(failed, None, time.monotonic() - begun))
                 return NodeReport(address, IngestResult(), error=sentence), None
-            result = await self._store(polled.target, polled.payload)
+            result = await self._store(_Answer(polled.target, polled.payload, time.monotonic() - begun))
         outcome = _outcome_of(polled, result)
         return NodeReport(address, result, note=polled.note, short_memory=self._short_memory(outcome)), outcome
 
@@ -209,14 +215,14 @@ class Collector:
         with self.database.read() as connection:
             return select_targets(connection, self.config.router_ips)
 
-    async def _store(self, target: PollTarget, payload: Payload | None) -> IngestResult:
-        weight = 0 if payload is None else len(payload.data)
-        written = self._writer.put(_Answer(target, payload), weight)
+    async def _store(self, answer: _Answer) -> IngestResult:
+        weight = 0 if answer.payload is None else len(answer.payload.data)
+        written = self._writer.put(answer, weight)
         self._to_come -= 1
         if not self._to_come:
             self._writer.hurry()
         result = await asyncio.wrap_future(written)
-        self._targets[target.address] = target
+        self._targets[answer.target.address] = answer.target
         return result
 
     def _write(self, answers: Sequence[_Answer]) -> list[IngestResult | Exception]:
@@ -224,13 +230,19 @@ class Collector:
 
     def _store_answers(self, connection: Connection, answers: Sequence[_Answer]) -> list[IngestResult]:
         """Store and remember in one transaction: what was not stored must be asked for again."""
-        payloads = [payload for _, payload in answers if payload is not None]
+        payloads = [one.payload for one in answers if one.payload is not None]
         stored = iter(store_payloads(connection, payloads, self._moment()))
-        results = [IngestResult() if payload is None else next(stored) for _, payload in answers]
-        save_targets(connection, [target for target, _ in answers])
+        results = [IngestResult() if one.payload is None else next(stored) for one in answers]
+        save_targets(connection, [one.target for one in answers])
+        count(connection, unite(map(_count_poll, answers)))
         answering = zip(answers, results, strict=True)
         note_addresses(connection, {one.target.address: result.nodes[0] for one, result in answering if result.nodes})
         return results
+
+
+def _count_poll(answer: _Answer) -> dict[str, float]:
+    result = "answered" if answer.target.error is None else "failed"
+    return {f"polls/{result}": 1, f"poll_seconds/{result}": round(answer.seconds, 3)}
 
 
 def check_addresses(addresses: Sequence[str]) -> None:
@@ -278,4 +290,5 @@ def import_file(database: Database, path: Path, moment: Moment, progress: Callab
     for data in read_log_file(path, progress):
         payload = Payload(data=data, source=Source.IMPORT, address=path.name, received_at=moment.now, is_live=False)
         total.add(ingest(database, payload, moment))
+    settle_database(database)
     return total

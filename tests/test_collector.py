@@ -376,7 +376,7 @@ def test_a_fault_of_this_program_in_one_node_does_not_reach_another(
 ) -> None:
     class Faulty(Collector):
         def _store_answers(self, connection: Connection, answers: Any) -> list[IngestResult]:
-            if any(payload is not None and b"Bad" in payload.data for _, payload in answers):
+            if any(one.payload is not None and b"Bad" in one.payload.data for one in answers):
                 raise ZeroDivisionError("oops")
             return super()._store_answers(connection, answers)
 

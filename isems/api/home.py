@@ -2,10 +2,11 @@
 
 from html import escape
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from isems import __version__
 from isems.api import context
+from isems.api.language import choose_language, make_page
 from isems.storage.newest import select_newest_of_each
 
 routes = Blueprint("home", __name__)
@@ -19,6 +20,7 @@ TEXTS = {
         "latest": "Newest measurement of every active node",
         "all": "of every node",
         "node": "Newest day of one node",
+        "docs": "Everything else that can be asked for",
     },
     "de": {
         "title": "ISEMS-Datensammler",
@@ -28,6 +30,7 @@ TEXTS = {
         "latest": "Neueste Messung jedes aktiven Knotens",
         "all": "jedes Knotens",
         "node": "Neuester Tag eines Knotens",
+        "docs": "Alles andere, was sich abfragen lässt",
     },
 }
 
@@ -43,6 +46,7 @@ PAGE = """<!doctype html>
 <ul>
 <li><a href="measurements/latest">{latest}</a> (<a href="measurements/latest?all=true">{all}</a>)</li>
 <li>{node}: <code>/measurements/&lt;node&gt;/latest</code></li>
+<li><a href="v1/docs">{docs}</a></li>
 </ul>
 <p><small>{version}</small></p>
 </html>
@@ -52,7 +56,7 @@ PAGE = """<!doctype html>
 @routes.get("/")
 def get_home() -> Response:
     """Tell what runs here, in the browser's language."""
-    language = _language()
+    language = choose_language(TEXTS)
     texts = TEXTS[language]
     with context.database().read() as connection:
         count = len(select_newest_of_each(connection))
@@ -62,16 +66,4 @@ def get_home() -> Response:
         banner=f'<p class="demo" role="status">{escape(texts["demo"])}</p>' if context.is_demo() else "",
         version=escape(__version__),
     )
-    response = Response(page, mimetype="text/html")
-    response.content_language.add(language)
-    response.vary.add("Accept-Language")
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return response
-
-
-def _language() -> str:
-    """Give the one of our languages that the browser likes best; a region makes no difference."""
-    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
-    return next((tag for tag in wanted if tag in TEXTS), "en")
+    return make_page(page, language)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
+from isems.storage.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Database:
         event.listen(self.engine, "begin", _begin)
         #: Ids of committed rows by what they are known by; see `KnownIds`.
         self.known_ids: dict[Any, Any] = {}
+        self.tally = Tally()
         self._is_ready = False
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = Lock()
@@ -135,13 +137,17 @@ class Database:
     def write_any_version(self) -> Iterator[Connection]:
         """Give a connection with the write lock to a database of any version, for upgrades."""
         new_ids: dict[Any, Any] = {}
+        callbacks: list[Callable[[], None]] = []
         with self._transaction(BEGIN_WRITE[self.kind], _keep_memory) as connection:
             connection.info["new_ids"] = new_ids
+            connection.info["after_commit"] = callbacks
             connection.info["memory"] = _Memory.of(connection, is_sqlite=self.is_sqlite)
             yield connection
         if len(self.known_ids) + len(new_ids) > MAX_REMEMBERED:
             self.known_ids = {}
         self.known_ids.update(new_ids)
+        for callback in callbacks:
+            callback()
 
     def data_version(self) -> object:
         """Give a value that is another one once anything was committed, by whatever process; costs microseconds.
@@ -260,6 +266,11 @@ def database_of(connection: Connection) -> Database:
     """Give the database that a connection belongs to."""
     database: Database = connection.info["database"]
     return database
+
+
+def after_commit(connection: Connection, callback: Callable[[], None]) -> None:
+    """Have something done once a writing connection's transaction is committed, and not if it fails."""
+    connection.info["after_commit"].append(callback)
 
 
 class KnownIds(NamedTuple):

@@ -74,13 +74,16 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: int
     #: Where it answered when polled last.
     addresses: list[str]
+    #: The newest that is no placeholder.
+    configuration_id: int | None = None
 
 
-def select_node_states(connection: Connection, now: int) -> list[NodeState]:
-    """Give every node, by name."""
+def select_node_states(connection: Connection, now: int, node_id: int | None = None) -> list[NodeState]:
+    """Give every node, by name; or only one."""
     addresses: dict[int, list[str]] = {}
     for row in connection.execute(_ADDRESSES, {"since": now - ADDRESS_SECONDS}):
         addresses.setdefault(row.node_id, []).append(row.address)
+    states = _STATES if node_id is None else _STATES.where(node.c.id == node_id)
     return [
         NodeState(
             id=row.id,
@@ -92,8 +95,9 @@ def select_node_states(connection: Connection, now: int) -> list[NodeState]:
             clock_offset_seconds=row.clock_offset_seconds,
             conflicts=row.conflicts or 0,
             addresses=addresses.get(row.id, []),
+            configuration_id=row.configuration_id,
         )
-        for row in connection.execute(_STATES)
+        for row in connection.execute(states)
     ]
 
 

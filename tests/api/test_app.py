@@ -21,7 +21,10 @@ from isems.storage.database import Database
 from tests.api.stored import NOON, line, store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DATA_PATHS = ["/measurements/latest", "/measurements/latest?all=true", "/measurements/Dach/latest", "/readyz"]
+DATA_PATHS = [
+    *("/measurements/latest", "/measurements/latest?all=true", "/measurements/Dach/latest"),
+    *("/readyz", "/metrics"),
+]
 
 
 def client_of(database: Database) -> FlaskClient:
@@ -48,10 +51,16 @@ def test_every_route_answers_the_same_with_and_without_the_prefix(app: Flask, li
     client = app.test_client()
     rules = [str(rule) for rule in app.url_map.iter_rules()]
     assert len(rules) >= 5
-    for path in [rule.replace("<node:name>", "Dach") for rule in rules]:
+    asked = {
+        "/v1/node": "/v1/node?node=Dach",
+        "/v1/node/measurements": "/v1/node/measurements?node=Dach",
+        "/v1/measurements": "/v1/measurements?nodes=Dach&field=battery_volts",
+    }
+    for path in [asked.get(rule, rule.replace("<node:name>", "Dach")) for rule in rules]:
         plain, prefixed = client.get(path), client.get(f"/api{path}")
         assert plain.status_code == prefixed.status_code == 200, path
-        assert plain.data == prefixed.data, path
+        if path not in ("/readyz", "/metrics", "/v1/status"):  # they tell how full the disk is, which others fill
+            assert plain.data == prefixed.data, path
 
 
 def test_the_bare_prefix_is_the_page(client: FlaskClient) -> None:
@@ -76,12 +85,6 @@ def test_health_asks_nothing_of_the_database(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'gone' / 'isems.db'}")
     (tmp_path / "gone").rmdir()
     assert client_of(database).get("/healthz").status_code == 200
-
-
-def test_readiness_tells_that_there_is_nothing_to_tell(database: Database) -> None:
-    response = client_of(database).get("/readyz")
-    nothing = {"ready": True, "reasons": [], "undecided_bytes": 0, "sources": {"mqtt": {}}}
-    assert (response.status_code, response.get_json()) == (200, nothing)
 
 
 @pytest.mark.parametrize(
