@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import Response, request
 from sqlalchemy import Connection
-from werkzeug.exceptions import NotFound
 
 from isems.api import context
 from isems.api.paths import FoundNode, find_first
 from isems.api.v1.bodies import hex_status, instant, instant_or_none
 from isems.api.v1.measurements import flatten_bucket, name_columns
-from isems.api.v1.operations import answer_stored, answer_streamed, resource
+from isems.api.v1.operations import answer_stored, answer_streamed, resource, unknown_node
 from isems.api.v1.parameters import MAX_NODES, NODE, NODES, Parameter, ParameterError, choice
 from isems.api.v1.ranges import AUTO, FROM, MOST, STEP, TIME_ZONE, TO, Range, make_buckets, make_range, range_of
 from isems.api.v1.tables import CSV, FORMAT, MEDIA_TYPES, NDJSON, WRITERS, Table, choose_format, encode_rows
@@ -127,7 +126,7 @@ def _ask(parameters: ComparisonParameters, now: int) -> _Question:
 def _find(connection: Connection, name: str) -> FoundNode:
     found = find_first(connection, iter([name]))
     if found is None:
-        raise NotFound(f"no node is known by the name {name!r}")
+        raise unknown_node(name)
     return found
 
 

@@ -264,8 +264,8 @@ def test_too_many_buckets_are_refused_with_a_way_out(lite: Database) -> None:
 
 
 def test_too_many_records_are_refused_with_a_way_out(lite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measurements, "MAX_RECORDS", 9)
-    monkeypatch.setattr(measurements, "MAX_STREAMED", 10)
+    for form, most in (("columns", 9), ("csv", 10), ("ndjson", 10)):
+        monkeypatch.setitem(measurements.MAX_RECORDS, form, most)
     client = fill(lite, 11)
     query = f"{PATH}?from={NOON}&step=raw&to="
     assert "isems export" in get(client, f"{query}{NOON + 600}", 413)["detail"]
