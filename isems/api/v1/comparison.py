@@ -118,7 +118,7 @@ def _ask(parameters: ComparisonParameters, now: int) -> _Question:
         raise ParameterError("nodes", request.args.get("nodes", ""), NODES.expected)
     zone = parameters.tz or context.config().timezone
     asked = make_range(parameters.first, parameters.end, now)
-    step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, len(nodes))
+    step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, series=len(nodes))
     form = choose_format(parameters.format, request.accept_mimetypes)
     return _Question(nodes, parameters.field, step, tuple(edges), zone, form)
 

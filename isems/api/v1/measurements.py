@@ -186,15 +186,15 @@ def _answer(parameters: MeasurementsParameters, now: int, name: str, *, is_in_pa
 def _find(connection: Connection, node: FoundNode, question: _Question) -> _Found:
     mark = select_marks(connection, [node.id]).get(node.id)
     kept_since = None if mark is None else mark.kept_since
-    if question.step == RAW or (question.step == AUTO and _is_little(connection, node, question, kept_since)):
+    is_pruned = kept_since is not None and question.asked.first < kept_since
+    is_little = question.step == AUTO and not is_pruned and _is_little(connection, node, question)
+    if question.step == RAW or is_little:
         return _find_records(connection, node, question, kept_since)
-    return _find_buckets(connection, node, question)
+    return _find_buckets(connection, node, question, is_pruned=is_pruned)
 
 
-def _is_little(connection: Connection, node: FoundNode, question: _Question, kept_since: int | None) -> bool:
-    """Tell whether all records can be given: no more than points are wanted, and all still there."""
-    if kept_since is not None and question.asked.first < kept_since:
-        return False
+def _is_little(connection: Connection, node: FoundNode, question: _Question) -> bool:
+    """Tell whether there are no more records than points are wanted."""
     return count_records(connection, node.id, *question.asked, question.max_points + 1) <= question.max_points
 
 
@@ -233,9 +233,9 @@ def _row_of(measurement: Measurement, fields: Sequence[str]) -> list[Any]:
     return [instant(measurement.measured_at or 0), *values, measurement.time_repaired, untrusted]
 
 
-def _find_buckets(connection: Connection, node: FoundNode, question: _Question) -> _Found:
+def _find_buckets(connection: Connection, node: FoundNode, question: _Question, *, is_pruned: bool) -> _Found:
     fields = [field for field in question.fields if field in FIELDS]
-    step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone)
+    step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone, is_pruned=is_pruned)
     series = select_buckets(connection, node.id, fields, edges, question.zone)
     rows = [flatten_bucket(bucket) for bucket in series.buckets]
     return _Found(

@@ -8,9 +8,8 @@ from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from isems.api.v1.parameters import END, FIRST, ZONE, Parameter, ParameterError, choice, whole
-from isems.domain.buckets import STEPS, choose_step, make_edges
+from isems.domain.buckets import DAY, HOUR, STEPS, choose_step, make_edges
 
-DAY = 86_400
 AUTO, RAW = "auto", "raw"
 MAX_POINTS = 10_000
 
@@ -64,14 +63,19 @@ def make_range(first: int | None, end: int | None, now: int) -> Range:
     return Range(first, end)
 
 
-def make_buckets(asked: Range, step: str, max_points: int, zone: ZoneInfo, series: int = 1) -> tuple[str, list[int]]:
+def make_buckets(
+    asked: Range, step: str, max_points: int, zone: ZoneInfo, *, series: int = 1, is_pruned: bool = False
+) -> tuple[str, list[int]]:
     """Give the step, and where its buckets begin and the last one ends.
 
+    Where a part of the records was pruned, no step below an hour is chosen: what is left of them is summed up by hour.
     Raises RequestEntityTooLarge where so many series of them would be too much for one answer.
     """
     most = min(max_points, MAX_TOTAL // series)
     if step == AUTO:
         step = choose_step(asked.seconds, most)
+        if is_pruned and STEPS[step] < HOUR:
+            step = "1h"
     points = asked.seconds // STEPS[step] + 1
     if points > min(MAX_POINTS, MAX_TOTAL // series):
         raise RequestEntityTooLarge(
