@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
+from isems.storage.patience import read_patiently
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class Database:
             try:
                 # A connection of its own, because SQLite counts the commits of all others.
                 self._watch = self._watch or _connect_sqlite(self.url)
-                return self._watch.execute("PRAGMA data_version").fetchone()
+                return _ask(self._watch, "PRAGMA data_version")
             except sqlite3.Error as error:
                 raise StorageError(f"the database {self.place} cannot be used: {error}") from error
 
@@ -205,8 +206,8 @@ class Database:
         while True:
             try:
                 with self._transaction("") as connection:
-                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
-                if mode != "wal":
+                    mode = _ask(raw_sqlite(connection), "PRAGMA journal_mode = WAL")
+                if mode != ("wal",):
                     log.warning("%s lies where no write-ahead log can be: readers and writers will wait", self.place)
                 return
             except StorageError as error:
@@ -381,7 +382,7 @@ def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
     # The last used connection is the next used: so a writer meets its own memory again.
     # Every transaction is ended where it was begun; `_end_transaction` looks after one that could not be.
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, pool_reset_on_return=None)
-    event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
+    event.listen(engine, "connect", partial(_open_sqlite, is_durable=is_durable))
     event.listen(engine, "checkin", _end_transaction)
     return engine
 
@@ -408,13 +409,22 @@ def _connect_sqlite(url: URL) -> sqlite3.Connection:
     return sqlite3.connect(url.database or "", timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
 
 
+def _ask(connection: sqlite3.Connection, statement: str) -> object:
+    """Give the one row that answers a statement which changes no data; waits out what passes."""
+    return read_patiently(lambda: connection.execute(statement).fetchone())
+
+
 def _end_transaction(connection: sqlite3.Connection | None, _record: object) -> None:
     """A COMMIT that had to wait too long leaves its transaction open: whoever got the connection next would fail."""
     if connection is not None and connection.in_transaction:
         connection.rollback()
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable: bool) -> None:
+def _open_sqlite(connection: sqlite3.Connection, _record: object, is_durable: bool) -> None:
+    read_patiently(partial(_prepare_sqlite, connection, is_durable))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, is_durable: bool) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says
     for pragma in (
         f"synchronous = {'FULL' if is_durable else 'NORMAL'}",
@@ -438,6 +448,9 @@ def _postgres_engine(url: URL) -> Engine:
 def _begin(connection: Connection) -> None:
     if statement := connection.get_execution_options().get("isems_begin"):
         if connection.dialect.name == "sqlite":
-            raw_sqlite(connection).execute(statement).close()
+            raw = raw_sqlite(connection)
+            raw.execute(statement).close()
+            if statement == BEGIN_READ["sqlite"]:  # which puts off the look at the file to the first statement
+                _ask(raw, "PRAGMA schema_version")
         else:
             connection.exec_driver_sql(statement).close()
