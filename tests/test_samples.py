@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,14 +16,6 @@ from tests.test_ingest import counts, csv_line, rows, times
 
 HOUR = 3600
 BOARD = "FF-ESP-1A"
-
-
-@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    kind, _, inbox = request.param.partition("-")
-    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
-    yield opened
-    opened.close()
 
 
 def sample(ticks: int, volts: float = 12.5) -> bytes:

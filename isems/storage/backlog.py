@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select
 
-from isems.domain.payload import Payload, Source
+from isems.domain.payload import Payload
+from isems.storage.payloads import from_row, to_columns
 from isems.storage.schema import backlog as table
 
 #: Samples of all nodes; the real ones have 450 bytes.
@@ -38,15 +39,7 @@ def has_room(connection: Connection, max_rows: int = MAX_ROWS) -> bool:
 
 def insert_backlog(connection: Connection, node: str, ticks: int, payload: Payload, expires_at: int) -> None:
     """Let a sample wait for its node's next payload."""
-    values = {
-        "node": node,
-        "ticks": ticks,
-        "expires_at": expires_at,
-        "source": payload.source.value,
-        "address": payload.address,
-        "received_at": payload.received_at,
-        "data": payload.data,
-    }
+    values = {"node": node, "ticks": ticks, "expires_at": expires_at, **to_columns(payload)}
     connection.execute(insert(table).values(values))
 
 
@@ -94,15 +87,7 @@ def select_backlog(connection: Connection, node: str) -> list[Waiting]:
         Waiting(
             row.id,
             row.ticks,
-            Payload(
-                data=bytes(row.data),
-                source=Source(row.source),
-                address=row.address,
-                received_at=row.received_at,
-                node_hint=row.node,
-                is_live=False,
-                is_queued=True,
-            ),
+            from_row(row, node_hint=row.node, is_live=False, is_queued=True),
             row.expires_at != NEVER,
         )
         for row in rows
