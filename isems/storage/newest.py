@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
-from isems.storage.database import database_of, is_writing, raw_sqlite
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST
 from isems.storage.measurements import decode_rows
 from isems.storage.rows import Row, decode
+from isems.storage.writer_memory import is_writing
 
 
 class Stored(msgspec.Struct, frozen=True):

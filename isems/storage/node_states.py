@@ -6,9 +6,10 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from isems.domain.clock import ClockReading, ClockState, state_at
-from isems.storage.database import Upsert, memory_of
+from isems.storage.database import Upsert
 from isems.storage.nodes import find_nodes
 from isems.storage.schema import node, node_address, node_state, poll_target
+from isems.storage.writer_memory import memory_of
 
 _NEW = {
     "has_samples": False,

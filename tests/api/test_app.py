@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from isems.api.app import create_app
 from isems.api.context import DEMO
 from isems.config import Config
-from isems.storage import database as database_module
+from isems.storage import sqlite_file
 from isems.storage.database import Database
 from tests.api.stored import NOON, line, store
 
@@ -156,7 +156,7 @@ def test_a_postgresql_that_is_not_there_is_a_503_without_its_password(tmp_path: 
 
 
 def test_a_database_that_stays_locked_is_a_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
     database = Database(f"sqlite:///{tmp_path / 'isems.db'}")
     database.make_ready()
     database.close()
