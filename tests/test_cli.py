@@ -162,7 +162,7 @@ def test_nodes_are_listed_for_people_and_for_scripts(isems, log: Path) -> None: 
     assert isems("nodes").out == "No node is known yet.\n"
     isems("import", log)
     head, *rows = isems("nodes").out.splitlines()
-    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "note"]
+    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "polled", "by", "note"]
     listed = json.loads(isems("nodes", "--json").out)
     assert [row.split()[0] for row in rows] == [node["name"] for node in listed] != []
     assert all(re.search(r" \d+ d  +\d+\.\d\d V", row) for row in rows)
