@@ -1,0 +1,95 @@
+"""Rows into PostgreSQL, beside the quickest that it offers; a server of its own, on a socket in a folder of its own."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks.outcome import Benchmark, Round, Size
+from benchmarks.samples import CADENCE, START, line, payload
+from benchmarks.storing import LOGS, Measure
+from isems.domain.measurement import Measurement
+from isems.ingest import read_payload
+from isems.storage.database import Database
+from isems.storage.inbox import LIST
+from isems.storage.measurements import insert_measurements
+from tests.services import POSTGRESQL, require_service, run_postgres
+
+Rows = list[tuple[object, ...]]
+
+
+@contextmanager
+def database() -> Iterator[Database]:
+    """An empty database of a server that waits for no disk."""
+    with run_postgres(require_service(POSTGRESQL)) as server, server.empty_database() as url:
+        opened = Database(url)
+        opened.make_ready()
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def start_bulk(size: Size) -> Iterator[Measure]:
+    end = START + CADENCE * size.lines
+    texts = [payload([line(f"Node-{log}", i) for i in range(size.lines)], end) for log in range(LOGS)]
+    logs = [read_payload(text).parsed.measurements for text in texts]
+    with database() as opened:
+        _store(opened, logs, end)
+        batches = [_rows(opened, node_id) for node_id in range(1, LOGS + 1)]
+
+        def measure() -> Round:
+            figure = _store(opened, logs, end)
+            return Round(figure / 1000, _copy(opened, batches) / 1000)
+
+        yield measure
+
+
+def _rows(opened: Database, node_id: int) -> Rows:
+    statement = f"SELECT {LIST} FROM measurement WHERE node_id = %s ORDER BY measured_at"
+    with opened.read() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(statement, (node_id,))]
+
+
+def _empty(opened: Database) -> None:
+    with opened.write() as connection:
+        connection.exec_driver_sql("TRUNCATE measurement")
+
+
+def _store(opened: Database, logs: Sequence[Sequence[Measurement]], now: int) -> float:
+    """Store measurements as they come from a parser, a commit each log; gives rows a second."""
+    _empty(opened)
+    before = time.perf_counter()
+    for log in logs:
+        with opened.write() as connection:
+            insert_measurements(connection, log, now)
+    return sum(map(len, logs)) / (time.perf_counter() - before)
+
+
+def _copy(opened: Database, batches: Sequence[Rows]) -> float:
+    """Bare COPY of ready tuples into a temporary table, and from there; a commit each."""
+    _empty(opened)
+    before = time.perf_counter()
+    for rows in batches:
+        with opened.write() as connection:
+            raw: Any = connection.connection.driver_connection
+            with raw.cursor() as cursor:
+                cursor.execute("CREATE TEMPORARY TABLE ready (LIKE measurement) ON COMMIT DROP")
+                with cursor.copy(f"COPY ready ({LIST}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                cursor.execute(f"INSERT INTO measurement ({LIST}) SELECT {LIST} FROM ready ON CONFLICT DO NOTHING")
+    return sum(map(len, batches)) / (time.perf_counter() - before)
+
+
+BENCHMARKS = [
+    Benchmark(
+        "bulk-postgres",
+        "store parsed logs of 3660 lines in PostgreSQL, one a commit",
+        "k rows/s",
+        "bare COPY and INSERT SELECT of ready tuples",
+        start_bulk,
+        at_least=0.6,
+    )
+]
