@@ -113,9 +113,11 @@ class Collector:
         self._known: dict[str, _Known] = {}
         #: Answers that are still to come before there is nothing more to wait for.
         self._to_come = math.inf
+        #: The name under which it takes leases: for people the host, and a random end.
+        self.holder = f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
         self._leases = PollLeases(
             database,
-            f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}",
+            self.holder,
             poll_seconds=config.poll_deadline + commit_seconds,
             interval=config.poll_interval,
         )
