@@ -27,6 +27,8 @@ class Reason(StrEnum):
     CLOCK_AHEAD = "clock_ahead"
     CONFLICT = "conflict"
     NODE_LIMIT = "node_limit"
+    #: The raw data of its time were pruned.
+    OLDER_THAN_KEPT = "older_than_kept"
 
 
 class Rejected(msgspec.Struct, frozen=True):

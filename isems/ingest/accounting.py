@@ -14,6 +14,8 @@ from isems.ingest.result import IngestResult
 from isems.storage.measurements import Inserted
 from isems.storage.rejected import insert_rejected
 
+OLDER_THAN_KEPT = "it is older than the raw data that are kept of this node: of that time there are only roll-ups"
+
 
 def part_of(inserted: Inserted, start: int, arrival: Grouped) -> Inserted:
     """Give what became of an arrival's records in a batch, with indices that begin with theirs."""
@@ -29,9 +31,10 @@ def part_of(inserted: Inserted, start: int, arrival: Grouped) -> Inserted:
         completions=own(inserted.completions),
         conflicts=own(inserted.conflicts),
         beyond_limit=own(inserted.beyond_limit),
+        too_old=own(inserted.too_old),
         node_ids=inserted.node_ids,
     )
-    others = {*part.duplicates, *part.completions, *part.conflicts, *part.beyond_limit}
+    others = {*part.duplicates, *part.completions, *part.conflicts, *part.beyond_limit, *part.too_old}
     part.stored = count - len(others)
     told = arrival.by_node if not others else {m.node for i, m in enumerate(measurements) if i not in others}
     part.told_more = {part.node_ids[name] for name in told}
@@ -75,3 +78,5 @@ def lost_of(kept: Sequence[Measurement], raws: Sequence[str], inserted: Inserted
         yield Rejected(raw_of(raws[position]), Reason.CONFLICT, detail, kept[position].node)
     for position in inserted.beyond_limit:
         yield Rejected(raw_of(raws[position]), Reason.NODE_LIMIT, "too many nodes are known already")
+    for position in inserted.too_old:
+        yield Rejected(raw_of(raws[position]), Reason.OLDER_THAN_KEPT, OLDER_THAN_KEPT, kept[position].node)

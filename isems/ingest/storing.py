@@ -13,7 +13,7 @@ from isems.domain.measurement import Measurement
 from isems.domain.payload import Payload
 from isems.domain.rejection import Reason, Rejected
 from isems.domain.repair import Judgement, Recall, is_plain, judge_times
-from isems.ingest.accounting import account, lost_of, part_of, refused_of
+from isems.ingest.accounting import OLDER_THAN_KEPT, account, lost_of, part_of, refused_of
 from isems.ingest.arrival import Arrival, Grouped, group, read_payload, receipt_of
 from isems.ingest.notes import take_notes
 from isems.ingest.own_clock import is_clock_trusted, uptime_at_receipt
@@ -184,4 +184,7 @@ def _move_displaced(connection: Connection, name: str, judgement: Judgement, pay
     inserted = insert_measurements(connection, moved, moment.now)
     detail = "moved to its repaired time, where another record of this node and second is stored and differs"
     lost = [Rejected(msgspec.json.encode(moved[i]), Reason.CONFLICT, detail, name) for i in inserted.conflicts]
+    lost += [
+        Rejected(msgspec.json.encode(moved[i]), Reason.OLDER_THAN_KEPT, OLDER_THAN_KEPT, name) for i in inserted.too_old
+    ]
     insert_rejected(connection, payload.source, payload.address, lost, moment.now)

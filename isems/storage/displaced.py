@@ -11,6 +11,7 @@ from isems.storage import inbox
 from isems.storage.inbox import LIST
 from isems.storage.measurements import DENSE_SECONDS, decode_rows, select_times
 from isems.storage.nodes import find_node
+from isems.storage.rollups import note_changes
 from isems.storage.rows import Row, merge
 
 #: Rows of one run that are moved at once: two months of a router's records.
@@ -62,6 +63,7 @@ def _take_rows(connection: Connection, name: str, sent: list[Measurement]) -> li
 def remove_rows(connection: Connection, node_id: int, times: Sequence[int]) -> None:
     """Remove a node's rows of these times, from where they will be stored again or have a better one."""
     inbox.settle(connection)  # all are in one place then
+    note_changes(connection, [(node_id, time) for time in times])
     keys = [{"node": node_id, "time": time} for time in times]
     connection.execute(text("DELETE FROM measurement WHERE node_id = :node AND measured_at = :time"), keys)
 

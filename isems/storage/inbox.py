@@ -32,12 +32,15 @@ LIST = ", ".join(COLUMNS)
 _BULK = BulkInsert("inbox", COLUMNS)
 # The same record in both can only come from another program's hand; then what is in `measurement` stays.
 _SETTLE = f"INSERT INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
-#: Under this name a writing connection remembers the time of each node's newest record in `measurement`, or a later one.
+#: Under this name a writing connection remembers the time of each node's newest record in `measurement`, or a later one:
+#: all of it that is rolled up is not newer either, also where the newest was taken out since.
 NEWEST = "newest"
 _SELECT_NEWEST = (
-    "SELECT wanted.value, coalesce((SELECT max(measured_at) FROM measurement WHERE node_id = wanted.value), 0)"
+    "SELECT wanted.value, max(coalesce((SELECT max(measured_at) FROM measurement WHERE node_id = wanted.value), 0),"
+    " coalesce((SELECT hours_until FROM rolled_up WHERE node_id = wanted.value), 0))"
     " FROM json_each(?) wanted"
 )
+_HOLDS = "SELECT 1 FROM inbox WHERE node_id = ? AND measured_at < ? LIMIT 1"
 _UPDATE = (
     f"UPDATE inbox SET {', '.join(f'{column} = ?' for column in COLUMNS[2:])} WHERE node_id = ? AND measured_at = ?"
 )
@@ -68,6 +71,14 @@ def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Row]:
     """Give the rows here with these keys."""
     here = _rows_here(connection)
     return {key: here[key] for key in keys if key in here}
+
+
+def holds(connection: Connection, node_id: int, before: int) -> bool:
+    """Tell whether a record of this node that is older than `before` is here; remembers nothing of the others."""
+    if not database_of(connection).is_sqlite:
+        return False
+    found = raw_sqlite(connection).execute(_HOLDS, (node_id, before)).fetchone()
+    return found is not None
 
 
 def replace(connection: Connection, row: Row) -> bool:

@@ -20,6 +20,7 @@ from isems.storage.configurations import (
 from isems.storage.database import database_of, memory_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
+from isems.storage.rollups import note_changes, remember_marks
 from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
 
@@ -41,6 +42,8 @@ class Inserted(msgspec.Struct):
     conflicts: list[int] = msgspec.field(default_factory=list)
     #: Of new nodes beyond the limit: not stored.
     beyond_limit: list[int] = msgspec.field(default_factory=list)
+    #: Older than what is kept of their node's raw data: not stored, since roll-ups of that time are final.
+    too_old: list[int] = msgspec.field(default_factory=list)
     #: Ids of the nodes that the batch named.
     node_ids: dict[str, int] = msgspec.field(default_factory=dict)
     #: Ids of the nodes of which something new was stored.
@@ -64,14 +67,19 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
     more; a different one is a conflict and overwrites nothing. Every `measured_at` must be known.
     """
     batch = encode_batch(connection, measurements, inserted := identify(connection, measurements, now))
+    perhaps_stored = _perhaps_stored(connection, batch.rows)
+    if perhaps_stored and _leave_out_pruned(connection, batch, perhaps_stored, inserted):
+        perhaps_stored = _perhaps_stored(connection, batch.rows)
     if not batch.rows:
         return inserted
-    stored = _select_stored(connection, batch.rows)
+    stored = _select_stored(connection, batch.rows, perhaps_stored)
     new = dict(zip(map(_key_of, batch.rows), batch.rows, strict=True))
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
         _insert_new(connection, new)
+        if perhaps_stored:
+            note_changes(connection, new)
     inserted.stored = len(new)
     inserted.told_more = {node_id for node_id, _ in new}
     if inserted.completions:
@@ -122,7 +130,7 @@ class Batch(NamedTuple):
 
     rows: list[Row]
     #: Of the measurement that each row was made from.
-    indices: Sequence[int]
+    indices: list[int]
     #: Pairs of a node and a configuration that may pass for that node's.
     telling: set[tuple[int, int]]
 
@@ -130,7 +138,7 @@ class Batch(NamedTuple):
 def encode_batch(connection: Connection, measurements: Sequence[Measurement], inserted: Inserted) -> Batch:
     """Make rows of the measurements whose nodes are known."""
     ids = inserted.node_ids
-    indices: Sequence[int] = range(len(measurements))
+    indices = list(range(len(measurements)))
     if inserted.beyond_limit:
         indices = [index for index in indices if measurements[index].node in ids]
         measurements = [measurements[index] for index in indices]
@@ -142,6 +150,23 @@ def encode_batch(connection: Connection, measurements: Sequence[Measurement], in
     else:
         rows = encode_rows(ids, {key: place.configuration_id for key, place in placed.items()}, measurements)
     return Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
+
+
+def _leave_out_pruned(connection: Connection, batch: Batch, suspects: Sequence[Row], inserted: Inserted) -> bool:
+    """Leave out records that are older than their node's kept raw data; True where there are any."""
+    marks = remember_marks(connection, {row[0] for row in suspects})
+    kept_since = {node_id: mark.kept_since for node_id, mark in marks.items() if mark and mark.kept_since is not None}
+    if not any(row[0] in kept_since and row[1] < kept_since[row[0]] for row in suspects):
+        return False
+    kept = []
+    for index, row in zip(batch.indices, batch.rows, strict=True):
+        if row[0] in kept_since and row[1] < kept_since[row[0]]:
+            inserted.too_old.append(index)
+        else:
+            kept.append((index, row))
+    batch.indices[:] = [index for index, _ in kept]
+    batch.rows[:] = [row for _, row in kept]
+    return True
 
 
 def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
@@ -204,6 +229,7 @@ def _encode_united(connection: Connection, node_id: int, united: Measurement) ->
 
 
 def _update(connection: Connection, row: Row) -> None:
+    note_changes(connection, [row[:2]])
     if inbox.replace(connection, row):
         return
     values = dict(zip(COLUMNS, row, strict=True))
@@ -211,10 +237,10 @@ def _update(connection: Connection, row: Row) -> None:
     connection.execute(table.update().where(*key).values(values))
 
 
-def _select_stored(connection: Connection, rows: list[Row]) -> dict[Key, Row]:
+def _select_stored(connection: Connection, rows: list[Row], perhaps_stored: Sequence[Row]) -> dict[Key, Row]:
     """Give the stored rows at the keys of these, among others perhaps."""
     times: dict[int, list[int]] = {}
-    for row in _perhaps_stored(connection, rows):
+    for row in perhaps_stored:
         times.setdefault(row[0], []).append(row[1])
     found: list[Row] = []
     loose: list[Key] = []

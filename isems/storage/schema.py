@@ -3,6 +3,7 @@
 A fresh database is made from here; an older one is brought here by the migrations, and a test compares the two.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -131,6 +132,84 @@ _COLUMNS = ", ".join(column.name for column in measurement.columns)
 #: Both together, for whoever reads: a record is in one of the two.
 CREATE_EVERY_MEASUREMENT = (
     f"CREATE VIEW every_measurement AS SELECT {_COLUMNS} FROM measurement UNION ALL SELECT {_COLUMNS} FROM inbox"
+)
+
+#: The columns of `measurement` that roll-ups sum up.
+SUMMED = (
+    "shutdown_ticks",
+    "power_save_level",
+    "panel_open_circuit_millivolts",
+    "panel_mpp_millivolts",
+    "battery_millivolts",
+    "state_of_charge_percent",
+    "state_of_health_percent",
+    "battery_centicelsius",
+    "charge_end_millivolts",
+)
+
+
+def _summed() -> Iterator[Column[Any]]:
+    """Make the columns of a roll-up: what a node's records of a span of time are together. Trusted values only."""
+    #: All records, whatever is known of their values.
+    yield Column("count", Integer, nullable=False)
+    #: Every flag that any of them had; NULL where none told its status.
+    yield Column("status", Integer)
+    #: The newest that is no placeholder.
+    yield Column("configuration_id", Integer)
+    for name in SUMMED:
+        #: The records in which it is known and trusted; the others are NULL where that is none.
+        yield Column(f"{name}_count", Integer, nullable=False)
+        yield Column(f"{name}_min", Integer)
+        yield Column(f"{name}_max", Integer)
+        yield Column(f"{name}_sum", BigInteger)
+        yield Column(f"{name}_last", Integer)
+
+
+#: By the hours of UTC (storage.rollups). An hour that the kept raw data begin in has two rows, before and after that.
+hourly = Table(
+    "hourly",
+    metadata,
+    Column("node_id", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", BigInteger, primary_key=True, autoincrement=False),
+    *_summed(),
+    sqlite_with_rowid=False,
+)
+
+#: By local days.
+daily = Table(
+    "daily",
+    metadata,
+    Column("node_id", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("ends_at", BigInteger, nullable=False),
+    #: Whose days: below `rolled_up.kept_since` not always the one that is set now.
+    Column("zone", Text, nullable=False),
+    *_summed(),
+    sqlite_with_rowid=False,
+)
+
+#: How far each node's history is rolled up.
+rolled_up = Table(
+    "rolled_up",
+    metadata,
+    Column("node_id", Integer, ForeignKey("node.id"), primary_key=True, autoincrement=False),
+    #: Hours that begin before this are in `hourly`, but for stale ones.
+    Column("hours_until", BigInteger, nullable=False),
+    #: Days that begin before this are in `daily`, but for those with a stale hour.
+    Column("days_until", BigInteger, nullable=False),
+    #: Whose days they are, from `kept_since` on.
+    Column("zone", Text, nullable=False),
+    #: What is older was pruned: of that there are roll-ups only. NULL: nothing was.
+    Column("kept_since", BigInteger),
+)
+
+#: Hours in `hourly` whose records changed since.
+stale_hour = Table(
+    "stale_hour",
+    metadata,
+    Column("node_id", Integer, primary_key=True, autoincrement=False),
+    Column("starts_at", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 rejected = Table(

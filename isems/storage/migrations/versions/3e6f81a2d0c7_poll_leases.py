@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "3e6f81a2d0c7"
-down_revision = "c4a91e07d3b2"
+down_revision = "7d2e90b4c815"
 
 KEPT = "address, path, etag, last_modified, first_line, last_line, has_archive, archive_etag, polled_at, answered_at, error"
 

@@ -1,0 +1,260 @@
+"""A node's history in buckets: from the roll-ups as far as they go, from the records where they don't.
+
+What is asked for is divided into spans: days that are rolled up, then hours, then records. A span that a coarser level
+does not cover, because it is open or stale, is left to the next finer one.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from isems.domain.buckets import DAY, HOUR, are_whole_hours, begin_of_day, day_after
+from isems.storage.rollups import Mark, select_marks, select_stale
+from isems.storage.summing import (
+    COLUMN_OF,
+    KEPT,
+    NOTHING,
+    SCALE_OF,
+    Sum,
+    join_flags,
+    join_sums,
+    names_of,
+    read_sums,
+    sum_up,
+)
+
+#: Fields of Measurement that are summed up.
+FIELDS = tuple(COLUMN_OF)
+
+
+class Summary(msgspec.Struct, frozen=True, gc=False):
+    """A field's trusted values in a bucket, in the unit of its name; all but `count` are None where there are none."""
+
+    count: int
+    min: float | None
+    max: float | None
+    mean: float | None
+    last: float | None
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """What a node's records of a span of time are together; `count` is 0 where there is none."""
+
+    starts_at: int
+    ends_at: int
+    count: int
+    #: Every flag that any record had; None where none told its status.
+    status: int | None
+    #: The newest that is no placeholder.
+    configuration_id: int | None
+    #: In the order of the fields that were asked for.
+    values: tuple[Summary, ...]
+
+
+class Series(NamedTuple):
+    """Buckets, and what they are made of."""
+
+    buckets: list[Bucket]
+    #: Before this instant there are only roll-ups; None: everything is kept.
+    kept_since: int | None
+    #: Zones other than the one asked for, of days whose records are gone.
+    frozen_zones: list[str]
+
+
+class _Piece(msgspec.Struct, frozen=True, gc=False):
+    """A part of a bucket, or all of it."""
+
+    at: int
+    count: int
+    status: int | None
+    configuration_id: int | None
+    sums: tuple[Sum, ...]
+
+
+Span = tuple[int, int]
+
+
+def select_buckets(
+    connection: Connection, node_id: int, fields: Sequence[str], edges: Sequence[int], zone: ZoneInfo
+) -> Series:
+    """Sum up a node's records between each two neighbours of `edges`, which increase, half-open.
+
+    Days are those of `zone`. Below the kept raw data buckets shorter than an hour are empty, and a day that was summed
+    up in another zone counts towards the bucket that its middle lies in.
+    """
+    mark = select_marks(connection, [node_id]).get(node_id)
+    reader = _Reader(connection, node_id, [COLUMN_OF[field] for field in fields], edges, mark)
+    pieces = sorted(reader.read(zone), key=_at_of)
+    return Series(
+        _fill(pieces, edges, fields), None if mark is None else mark.kept_since, sorted(reader.other_zones - {zone.key})
+    )
+
+
+def _at_of(piece: _Piece) -> int:
+    return piece.at
+
+
+class _Reader:
+    """Reads the pieces that a node's buckets are put together from."""
+
+    def __init__(
+        self, connection: Connection, node_id: int, columns: Sequence[str], edges: Sequence[int], mark: Mark | None
+    ) -> None:
+        self.connection = connection
+        self.node_id = node_id
+        self.columns = columns
+        self.edges = edges
+        self.mark = mark
+        self.stale = [] if mark is None else select_stale(connection, node_id, edges[0], edges[-1])
+        self.other_zones: set[str] = set()
+
+    def read(self, zone: ZoneInfo) -> Iterator[_Piece]:
+        """Read all pieces, in no order."""
+        spans: Sequence[Span] = [(self.edges[0], self.edges[-1])]
+        if self.mark is not None and self._is_for_days(zone, self.mark):
+            yield from self._read_days(zone, self.mark)
+            spans = self._spans_without_days(zone, self.mark)
+        for first, last in spans:
+            yield from self._read_span(first, last)
+
+    def _is_for_days(self, zone: ZoneInfo, mark: Mark) -> bool:
+        """Days of another zone than the one that is set are better made of hours, where they are whole ones."""
+        is_daily = all(begin_of_day(edge, zone) == edge for edge in self.edges)
+        return is_daily and (mark.zone == zone.key or not are_whole_hours(self.edges))
+
+    def _read_days(self, zone: ZoneInfo, mark: Mark) -> Iterator[_Piece]:
+        stale = {begin for begin, _ in self._stale_days(zone, mark)}
+        first, last = self.edges[0] - 2 * DAY, min(self.edges[-1], mark.days_until)
+        for begin, end, named, *rest in self._select("daily", "starts_at, ends_at, zone", first, last):
+            middle = (begin + end) // 2
+            is_usable = named == zone.key or begin < (mark.kept_since or 0)
+            if is_usable and begin not in stale and self.edges[0] <= middle < self.edges[-1]:
+                self.other_zones.add(named)
+                yield _piece(middle, rest)
+
+    def _spans_without_days(self, zone: ZoneInfo, mark: Mark) -> list[Span]:
+        days_until = mark.days_until if mark.zone == zone.key else mark.kept_since or 0
+        spans = [*self._stale_days(zone, mark), (days_until, self.edges[-1])]
+        return [(max(first, self.edges[0]), min(last, self.edges[-1])) for first, last in spans]
+
+    def _stale_days(self, zone: ZoneInfo, mark: Mark) -> list[Span]:
+        """Give the days that are rolled up and hold a stale hour."""
+        if mark.zone != zone.key:
+            return []
+        kept = mark.kept_since or 0
+        begins = {max(begin_of_day(at, zone), kept) for hour in self.stale for at in (max(hour, kept), hour + HOUR - 1)}
+        return [(begin, day_after(begin, zone)) for begin in sorted(begins) if begin < mark.days_until]
+
+    def _read_span(self, first: int, last: int) -> Iterator[_Piece]:
+        """Read a span from hours where it is made of them, else from records."""
+        if self.mark is None or not self._are_hours([first, *(e for e in self.edges if first < e < last), last]):
+            yield from self._sum_up_records(first, last)
+            return
+        kept, until = self.mark.kept_since or 0, min(last, self.mark.hours_until)
+        stale = [hour for hour in self.stale if first < hour + HOUR and hour < until]
+        renewed = set(stale)
+        for begin, *rest in self._select("hourly", "starts_at", first, until):
+            if begin < kept or begin // HOUR * HOUR not in renewed:
+                yield _piece(begin, rest)
+        for start, end in [*_joined(stale), (until, last)]:
+            yield from self._sum_up_records(max(first, start), min(last, end))
+
+    def _are_hours(self, edges: Sequence[int]) -> bool:
+        """Tell whether spans between edges are made of hours; these are cut where the kept raw data begin, too."""
+        kept = None if self.mark is None else self.mark.kept_since
+        return all(edge % HOUR == 0 or edge == kept for edge in edges)
+
+    def _select(self, table: str, keys: str, first: int, last: int) -> Sequence[Sequence[Any]]:
+        names = ", ".join(names_of(self.columns))
+        statement = text(
+            f"SELECT {keys}, {names} FROM {table} WHERE node_id = :node AND starts_at >= :first AND starts_at < :last"
+        )
+        return self.connection.execute(statement, {"node": self.node_id, "first": first, "last": last}).all()
+
+    def _sum_up_records(self, first: int, last: int) -> Iterator[_Piece]:
+        step = _step_of(self.edges)
+        if step is not None:
+            yield from self._execute(f"measured_at / {step} * {step}", [(first, last)])
+        else:
+            inner = [edge for edge in self.edges if first < edge < last]
+            yield from self._execute("CAST(:first AS BIGINT)", pairwise([first, *inner, last]))
+
+    def _execute(self, start: str, spans: Iterable[Span]) -> Iterator[_Piece]:
+        kept = KEPT.format(table="every_measurement", node=":node", first=":first", last=":last")
+        statement = text(sum_up(self.columns, start, kept))
+        for first, last in spans:
+            if first < last:
+                span = {"node": self.node_id, "first": first, "last": last}
+                for at, *rest in self.connection.execute(statement, span).all():
+                    yield _piece(max(at, first), rest)
+
+
+def _piece(at: int, row: Sequence[Any]) -> _Piece:
+    count, status, configuration_id, *parts = row
+    return _Piece(at, count, status, configuration_id, read_sums(parts))
+
+
+def _step_of(edges: Sequence[int]) -> int | None:
+    """Give the one length of all buckets, where they begin at its multiples."""
+    step = edges[1] - edges[0]
+    is_even = step <= DAY and edges[0] % step == 0 and all(end - begin == step for begin, end in pairwise(edges))
+    return step if is_even else None
+
+
+def _joined(hours: Sequence[int]) -> list[Span]:
+    """Give the spans that hours, in order, make together."""
+    spans: list[Span] = []
+    for hour in hours:
+        if spans and spans[-1][1] == hour:
+            spans[-1] = (spans[-1][0], hour + HOUR)
+        else:
+            spans.append((hour, hour + HOUR))
+    return spans
+
+
+def _fill(pieces: Sequence[_Piece], edges: Sequence[int], fields: Sequence[str]) -> list[Bucket]:
+    """Put pieces, in the order of time, into their buckets."""
+    by_bucket: list[list[_Piece]] = [[] for _ in edges[1:]]
+    for piece in pieces:
+        by_bucket[bisect_right(edges, piece.at) - 1].append(piece)
+    scales = [SCALE_OF[COLUMN_OF[field]].factor for field in fields]
+    return [_join(begin, end, parts, scales) for (begin, end), parts in zip(pairwise(edges), by_bucket, strict=True)]
+
+
+def _join(begin: int, end: int, pieces: Sequence[_Piece], factors: Sequence[int]) -> Bucket:
+    configurations = [piece.configuration_id for piece in pieces if piece.configuration_id is not None]
+    columns = zip(*(piece.sums for piece in pieces), strict=True) if pieces else [[NOTHING]] * len(factors)
+    values = [_summarize(reduce(join_sums, sums), factor) for sums, factor in zip(columns, factors, strict=True)]
+    return Bucket(
+        starts_at=begin,
+        ends_at=end,
+        count=sum(piece.count for piece in pieces),
+        status=reduce(join_flags, (piece.status for piece in pieces), None),
+        configuration_id=configurations[-1] if configurations else None,
+        values=tuple(values),
+    )
+
+
+def _summarize(one: Sum, factor: int) -> Summary:
+    if not one.count:
+        return Summary(0, None, None, None, None)
+    mean = one.total / factor / one.count
+    return Summary(one.count, one.minimum / factor, one.maximum / factor, mean, one.last / factor)
+
+
+_COUNT = text(
+    "SELECT count(*) FROM (SELECT 1 FROM every_measurement"
+    " WHERE node_id = :node AND measured_at >= :first AND measured_at < :last LIMIT :limit) AS counted"
+)
+
+
+def count_records(connection: Connection, node_id: int, first: int, last: int, limit: int) -> int:
+    """Count a node's records from `first` to before `last`, no further than to `limit`."""
+    found = connection.execute(_COUNT, {"node": node_id, "first": first, "last": last, "limit": limit})
+    return int(found.scalar_one())
