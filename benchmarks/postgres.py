@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from statistics import median
 from typing import Any
 
 from benchmarks.outcome import Benchmark, Round, Size
-from benchmarks.samples import CADENCE, START, line, payload
+from benchmarks.samples import CADENCE, DAY, START, line, payload
 from benchmarks.storing import LOGS, Measure
 from isems.domain.measurement import Measurement
 from isems.ingest import read_payload
 from isems.storage.database import Database
 from isems.storage.inbox import LIST
 from isems.storage.measurements import insert_measurements
+from isems.storage.newest import select_newest_of_each
+from isems.storage.partitions import Layout, make_parts, partition
 from tests.services import POSTGRESQL, require_service, run_postgres
 
 Rows = list[tuple[object, ...]]
@@ -83,6 +86,57 @@ def _copy(opened: Database, batches: Sequence[Rows]) -> float:
     return sum(map(len, batches)) / (time.perf_counter() - before)
 
 
+#: A day of a node, as PostgreSQL can make it by itself: four records, because what counts is how many months there are.
+_FILL = """
+INSERT INTO measurement SELECT n.id, t, 1, 4000, 0, 18000, 17000, 12000, 50, 97, 2000, 14200, 768, false, NULL
+FROM generate_series(%s::bigint, %s, 21600) t, node n
+"""
+MONTHS = 36
+
+
+@contextmanager
+def start_newest(size: Size) -> Iterator[Measure]:
+    """Three years of months beside one table, in two databases of one server."""
+    with (
+        run_postgres(require_service(POSTGRESQL)) as server,
+        server.empty_database() as url,
+        server.empty_database() as other_url,
+        closing(_history(url, size.nodes)) as one,
+        closing(_history(other_url, size.nodes, Layout.MONTHS)) as months,
+    ):
+        yield lambda: Round(_newest(months, size.requests), _newest(one, size.requests))
+
+
+def _history(url: str, nodes: int, layout: Layout | None = None) -> Database:
+    opened = Database(url)
+    first = START - MONTHS * 30 * DAY
+    times = range(first, START + 1, 30 * DAY)
+    with opened.write() as connection:
+        # Through our own code first, which makes what it needs.
+        insert_measurements(
+            connection, read_payload(payload([line("Node-0", 0, t) for t in times], START)).parsed.measurements, START
+        )
+        names = [(f"Node-{number}",) for number in range(1, nodes)]
+        connection.exec_driver_sql("INSERT INTO node (name, first_seen_at) VALUES (%s, 0)", names)
+        if layout is not None:
+            partition(connection, layout)
+            make_parts(connection, range(first, START, DAY))
+        connection.exec_driver_sql(_FILL, (first + 1, START))
+        connection.exec_driver_sql("ANALYZE")
+    return opened
+
+
+def _newest(opened: Database, requests: int) -> float:
+    """Milliseconds for the newest of every node."""
+    times = []
+    with opened.read() as connection:
+        for _ in range(requests):
+            before = time.perf_counter()
+            select_newest_of_each(connection)
+            times.append(time.perf_counter() - before)
+    return median(times) * 1000
+
+
 BENCHMARKS = [
     Benchmark(
         "bulk-postgres",
@@ -91,5 +145,13 @@ BENCHMARKS = [
         "bare COPY and INSERT SELECT of ready tuples",
         start_bulk,
         at_least=0.6,
-    )
+    ),
+    Benchmark(
+        "newest-months",
+        "newest of every node in PostgreSQL, in a table of 36 months",
+        "ms",
+        "one table",
+        start_newest,
+        at_most=2,
+    ),
 ]

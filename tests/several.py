@@ -1,6 +1,7 @@
 """Several collectors of one database: nodes that know who asks them while another does, and the processes."""
 
 import asyncio
+import os
 import threading
 import time
 from collections import Counter
@@ -98,7 +99,7 @@ class Collectors:
 
     def __init__(self, url: str, broker: Broker, addresses: Sequence[str]) -> None:
         self.running: dict[str, Running] = {}
-        self._settings = {
+        self.environment = os.environ | {
             "DATABASE_URL": url,
             "MQTT_SERVER": broker.address,
             "ISEMS_MQTT_SHARE": "mesh",
@@ -113,7 +114,7 @@ class Collectors:
     def start(self, *replicas: str) -> None:
         """Start these together, and wait until each polls and receives."""
         for replica in replicas:
-            context = started("serve", **self._settings, ISEMS_MQTT_REPLICA=replica)
+            context = started("serve", **self.environment | {"ISEMS_MQTT_REPLICA": replica})
             self._contexts.append(context)
             self.running[replica] = context.__enter__()
         for replica in replicas:

@@ -69,6 +69,22 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
+# -- database -------------------------------------------------------------------------------------
+
+
+def test_sqlite_is_not_partitioned_and_says_why(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
+    done = isems("db", "partition")
+    assert done.code == 2
+    assert done.complaint == f"Error: DATABASE_URL is {sqlite_url!r}, expected PostgreSQL: SQLite has no partitions\n"
+
+
+def test_measurements_are_divided_by_month(isems, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("DATABASE_URL", postgresql_url)
+    done = isems("db", "partition")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(": the table of measurements is divided by months.\n")
+
+
 # -- import ---------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from isems.storage.configurations import (
 from isems.storage.database import database_of, memory_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
+from isems.storage.partitions import make_parts
 from isems.storage.rollups import note_changes, remember_marks
 from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
@@ -184,6 +185,8 @@ def insert_rows(connection: Connection, rows: list[Row], into: str = table.name)
     if database_of(connection).is_sqlite:
         bulk = _BULK if into == table.name else BulkInsert(into, COLUMNS)
         return bulk.execute(raw_sqlite(connection), rows)
+    if into == table.name:
+        make_parts(connection, (row[1] for row in rows))
     return _POSTGRES.execute(connection, rows, into)
 
 
