@@ -43,6 +43,8 @@ FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
 #: Letters that stand in a URL as they are, and enough of them that nobody guesses them.
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 MAX_NODE_BYTES = 255
+#: Raw data are kept for that long at least: logs of routers reach back five days, and what is asked for again must be known.
+MIN_KEPT_DAYS, MAX_KEPT_DAYS = 7, 36_500
 #: File variables are for secrets: a few lines.
 MAX_FILE_BYTES = 65_536
 
@@ -102,6 +104,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     poll_deadline: int = 30
     commit_interval: int = 1
     timezone: ZoneInfo = ZoneInfo("Europe/Berlin")
+    #: Raw data older than that are pruned; None: all are kept.
+    keep_raw_days: int | None = None
     #: The operator says that this machine's clock is right, whatever the kernel knows.
     is_clock_trusted: bool = False
     log_level: str = "INFO"
@@ -135,6 +139,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             poll_deadline=values.read("ISEMS_POLL_DEADLINE", _duration(1, 600), 30),
             commit_interval=values.read("ISEMS_COMMIT_INTERVAL", _duration(0, 300), 1),
             timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
+            keep_raw_days=values.read("ISEMS_KEEP_RAW_DAYS", read_days_to_keep, None),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
@@ -168,6 +173,17 @@ class _Values:
         if not text and (path := self.environment.get(f"{name}_FILE", "").strip()):
             text = _read_file(f"{name}_FILE", path)
         return text
+
+
+def read_days_to_keep(text: str) -> int:
+    """Give for how many days raw data are to be kept: `400` or `400d`. Raises ValueError saying what was expected."""
+    expected = f"a number of days from {MIN_KEPT_DAYS} to {MAX_KEPT_DAYS}, such as 400d"
+    if re.fullmatch(r"[0-9]{1,6}d?", text, re.ASCII) is None:
+        raise ValueError(expected)
+    days = int(text.removesuffix("d"))
+    if not MIN_KEPT_DAYS <= days <= MAX_KEPT_DAYS:
+        raise ValueError(expected)
+    return days
 
 
 def _without_login(text: str) -> str:

@@ -19,6 +19,7 @@ from isems.domain.clock import Moment
 from isems.errors import ConfigError, IsemsError, SchemaOutdatedError
 from isems.sources.own_clock import read_moment
 from isems.storage.database import Database
+from isems.upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -108,3 +109,18 @@ def run_until_signal(work: Callable[[threading.Event], T]) -> T:
     # Not here: a signal must find this thread where it waits for nothing that the handler touches.
     with ThreadPoolExecutor(1, thread_name_prefix="isems-mqtt") as thread:
         return thread.submit(work, stop).result()
+
+
+@contextmanager
+def upkeep_going_on(config: Config) -> Iterator[None]:
+    """Roll up and prune beside what is done meanwhile, on connections of its own."""
+    stop = threading.Event()
+    with opened(config.database_url, has_inbox=True) as database:
+        upkeep = Upkeep(database, config.timezone, config.keep_raw_days)
+        thread = threading.Thread(target=upkeep.run, args=(stop,), name="isems-upkeep")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()

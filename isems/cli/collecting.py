@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +21,7 @@ from isems.cli.base import (
     read_own_moment,
     run_until_signal,
     start_log,
+    upkeep_going_on,
 )
 from isems.cli.words import clear_line, counts, describe, is_quiet, printable
 from isems.collector import WAVE_SECONDS, Collector, NodeReport, check_addresses, import_file
@@ -27,8 +31,12 @@ from isems.errors import ConfigError, IsemsError
 from isems.ingest import IngestResult
 from isems.storage.database import Database
 from isems.subscriber import Subscriber, check_broker, retire
+from isems.upkeep import Upkeep, roll_up_all
 
 log = logging.getLogger(__name__)
+
+#: How long a single poll goes on with rolling up history.
+UPKEEP_SECONDS = 10.0
 
 
 @commands.command("update-data")
@@ -43,11 +51,21 @@ def update_data() -> None:
         with opened(config.database_url) as database:
             database.make_ready()
             reports = asyncio.run(_poll_once(config, database))
+            _keep_up(config, database)
         asked = [report for report in reports if report.left is None]
         answered = [report for report in asked if report.error is None]
         _say_total(reports, answered, left=len(reports) - len(asked))
         if asked and not answered:
             sys.exit(FAILED)
+
+
+def _keep_up(config: Config, database: Database) -> None:
+    """Roll up and prune for a while: the next call goes on with it. What was polled is stored, whatever becomes of this."""
+    end = time.monotonic() + UPKEEP_SECONDS
+    try:
+        Upkeep(database, config.timezone, config.keep_raw_days).do_due(is_over=lambda: time.monotonic() >= end)
+    except IsemsError as error:
+        click.echo(f"history could not be rolled up, the next call will try again: {error}", err=True)
 
 
 async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
@@ -83,8 +101,15 @@ def import_files(files: tuple[Path, ...]) -> None:
     with opened(config.database_url) as database:
         database.make_ready()
         imported = [_import_file(database, path, bar, read_own_moment(config)) for path, bar in _with_progress(files)]
+        with click.progressbar(length=1, label="Rolling up", file=sys.stderr, hidden=is_quiet()) as bar:
+            roll_up_all(database, config.timezone, tell=partial(_show, bar))
     if not all(imported):
         sys.exit(FAILED)
+
+
+def _show(bar: Any, done: int, total: int) -> None:
+    bar.length = max(total, 1)
+    bar.update(done - bar.pos)
 
 
 def _with_progress(files: Sequence[Path]) -> Iterator[tuple[Path, Callable[[int], None]]]:
@@ -119,7 +144,8 @@ def subscribe() -> None:
         prepare_process()
         with opened(config.database_url, has_inbox=True, is_durable=True) as database:
             database.make_ready()
-            run_until_signal(Subscriber(config, database).run)
+            with upkeep_going_on(config):
+                run_until_signal(Subscriber(config, database).run)
         log.info("stopped")
 
 

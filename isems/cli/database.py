@@ -6,18 +6,23 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 
-from isems.cli.base import commands, exit_on_errors, opened, read_own_moment
-from isems.cli.words import is_quiet
-from isems.config import Config
-from isems.errors import ConfigError
+from isems.cli.base import FAILED, commands, exit_on_errors, opened, read_own_moment
+from isems.cli.words import is_quiet, printable
+from isems.config import Config, read_days_to_keep
+from isems.domain.buckets import DAY
+from isems.errors import ConfigError, StorageError
 from isems.storage.adoption import PREDECESSORS_DEFAULT
+from isems.storage.database import Database
 from isems.storage.partitions import Layout, partition
 from isems.storage.predecessor import Progress
 from isems.switchover.adopt import adopt
 from isems.switchover.move import Upgraded, Voice
 from isems.switchover.move import upgrade as upgrade_any
 from isems.switchover.plan import describe_upgrade
+from isems.upkeep import PruneReport, find_prunable, roll_up_all, shrink
+from isems.upkeep import prune as prune_all
 
 
 @commands.group()
@@ -140,3 +145,51 @@ def doctor(*, before_upgrade: bool, predecessors_default: Path) -> None:
         default = None if config.is_database_named else predecessors_default
         for sentence in describe_upgrade(database, read_own_moment(config), default=default):
             click.echo(sentence)
+
+
+@commands.command()
+@click.option("--keep-raw", metavar="DAYS", required=True, help="How many days of raw data to keep, such as 400d.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be deleted, and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Tell it as JSON.")
+def prune(keep_raw: str, *, dry_run: bool, as_json: bool) -> None:
+    """Delete raw data that are older than DAYS; their roll-ups by hour and day stay, and of each node its newest 1440.
+
+    Each day is deleted only after its roll-ups were compared with it.
+    """
+    config = Config.from_environment()
+    before = read_own_moment(config).now - _read_days(keep_raw) * DAY
+    with opened(config.database_url) as database, _Bars() as bars:
+        database.make_ready()
+        if dry_run:
+            report = find_prunable(database, before, config.timezone)
+        else:
+            report = _prune(database, before, config.timezone, bars)
+    click.echo(msgspec.json.encode(report).decode() if as_json else _describe_pruned(report, is_dry=dry_run))
+    if report.unverified:
+        sys.exit(FAILED)
+
+
+def _read_days(text: str) -> int:
+    try:
+        return read_days_to_keep(text)
+    except ValueError as error:
+        raise ConfigError(f"--keep-raw is {text!r}, expected {error}") from None
+
+
+def _prune(database: Database, before: int, zone: ZoneInfo, bars: _Bars) -> PruneReport:
+    if not roll_up_all(database, zone, min_hours=1, tell=lambda done, total: bars.show("Rolling up", done, total)):
+        raise StorageError("another process is rolling up history: try again when it is done")
+    report = prune_all(database, before, zone, tell=lambda done, total: bars.show("Pruning", done, total))
+    report.bytes = shrink(database)
+    return report
+
+
+def _describe_pruned(report: PruneReport, *, is_dry: bool) -> str:
+    did = "would be deleted" if is_dry else "were deleted"
+    text = f"{report.rows} records of {report.nodes} nodes, {report.days} days in all, {did}"
+    if not is_dry:
+        text += f"; {report.bytes} bytes were given back to the disk"
+    if report.unverified:
+        names = ", ".join(printable(name) for name in report.unverified)
+        text += f". Nothing more of these, whose roll-ups are not complete or differ from their records: {names}"
+    return text

@@ -19,6 +19,7 @@ from isems.cli.base import (
     prepare_process,
     read_own_moment,
     start_log,
+    upkeep_going_on,
 )
 from isems.cli.words import counts
 from isems.collector import Collector, check_addresses
@@ -87,6 +88,7 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
             config = config_with(config, mesh)
             result = await import_history(database, mesh.history, read_own_moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
+        stack.enter_context(upkeep_going_on(config))
         collector = Collector(config, database, commit_seconds=config.commit_interval)
         log.info("polling %d addresses as %s", len(config.router_ips), collector.holder)
         if config.broker:

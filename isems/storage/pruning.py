@@ -35,9 +35,11 @@ class Prunable(NamedTuple):
 
 
 _NODES = text(
-    "SELECT n.id, n.name, (SELECT min(measured_at) FROM measurement WHERE node_id = n.id) AS first_at,"
-    " (SELECT measured_at FROM every_measurement WHERE node_id = n.id ORDER BY measured_at DESC"
-    " LIMIT 1 OFFSET :beyond) AS kept_at FROM node n ORDER BY n.name"
+    "SELECT n.id, n.name, (SELECT min(measured_at) FROM measurement WHERE node_id = n.id) AS first_at"
+    " FROM node n ORDER BY n.name"
+)
+_KEPT_AT = text(
+    "SELECT measured_at FROM every_measurement WHERE node_id = :node ORDER BY measured_at DESC LIMIT 1 OFFSET :beyond"
 )
 _COUNT = text(
     "SELECT count(*) FROM measurement WHERE node_id = :node AND measured_at >= :first AND measured_at < :last"
@@ -49,10 +51,11 @@ def select_prunable(
 ) -> list[Prunable]:
     """Give of which nodes there are whole days of raw data older than `before`, beside their newest records."""
     found = []
-    for node_id, name, first_at, kept_at in connection.execute(_NODES, {"beyond": newest_kept - 1}).all():
-        if first_at is None or kept_at is None:
+    for node_id, name, first_at in connection.execute(_NODES).all():
+        if first_at is None or first_at >= before:
             continue
-        until = begin_of_day(min(before, kept_at), zone)
+        kept_at = connection.execute(_KEPT_AT, {"node": node_id, "beyond": newest_kept - 1}).scalar()
+        until = 0 if kept_at is None else begin_of_day(min(before, kept_at), zone)
         if first_at < until:
             rows = connection.execute(_COUNT, {"node": node_id, "first": first_at, "last": until}).scalar_one()
             first = begin_of_day(first_at, zone)

@@ -21,9 +21,9 @@ from isems.storage.summing import KEPT, names_of, sum_up
 MEMORY = "marks"
 #: Hours that wait to be written together: so a page of the card is written for 360 records, not for 60.
 BATCH_HOURS = 6
-#: History that one transaction rolls up, so that no other writer waits long: a month of minutes takes a few tenths of
-#: a second.
-MAX_SPAN = 31 * DAY
+#: History that one transaction rolls up, so that no other writer waits long: a week of minutes is a tenth of a second of
+#: work, on a Raspberry Pi perhaps half a one.
+MAX_SPAN = 7 * DAY
 #: Stale hours that one transaction renews.
 MAX_STALE = 200
 #: Keys in one statement; SQLite allows 32766 variables.

@@ -19,7 +19,6 @@ from isems.storage.rollups import Mark, select_marks, select_stale
 from isems.storage.summing import (
     COLUMN_OF,
     KEPT,
-    NOTHING,
     SCALE_OF,
     Sum,
     join_flags,
@@ -83,7 +82,7 @@ Span = tuple[int, int]
 def select_buckets(
     connection: Connection, node_id: int, fields: Sequence[str], edges: Sequence[int], zone: ZoneInfo
 ) -> Series:
-    """Sum up a node's records between each two neighbours of `edges`, which increase, half-open.
+    """Sum up a node's records between each two neighbours of `edges`, as `domain.buckets.make_edges` makes them.
 
     Days are those of `zone`. Below the kept raw data buckets shorter than an hour are empty, and a day that was summed
     up in another zone counts towards the bucket that its middle lies in.
@@ -125,7 +124,7 @@ class _Reader:
 
     def _is_for_days(self, zone: ZoneInfo, mark: Mark) -> bool:
         """Days of another zone than the one that is set are better made of hours, where they are whole ones."""
-        is_daily = all(begin_of_day(edge, zone) == edge for edge in self.edges)
+        is_daily = all(begin_of_day(edge, zone) == edge for edge in (self.edges[0], self.edges[1], self.edges[-1]))
         return is_daily and (mark.zone == zone.key or not are_whole_hours(self.edges))
 
     def _read_days(self, zone: ZoneInfo, mark: Mark) -> Iterator[_Piece]:
@@ -228,22 +227,29 @@ def _fill(pieces: Sequence[_Piece], edges: Sequence[int], fields: Sequence[str])
 
 
 def _join(begin: int, end: int, pieces: Sequence[_Piece], factors: Sequence[int]) -> Bucket:
-    configurations = [piece.configuration_id for piece in pieces if piece.configuration_id is not None]
-    columns = zip(*(piece.sums for piece in pieces), strict=True) if pieces else [[NOTHING]] * len(factors)
-    values = [_summarize(reduce(join_sums, sums), factor) for sums, factor in zip(columns, factors, strict=True)]
-    return Bucket(
-        starts_at=begin,
-        ends_at=end,
-        count=sum(piece.count for piece in pieces),
-        status=reduce(join_flags, (piece.status for piece in pieces), None),
-        configuration_id=configurations[-1] if configurations else None,
-        values=tuple(values),
+    if not pieces:
+        return Bucket(begin, end, 0, None, None, (UNKNOWN,) * len(factors))
+    whole = pieces[0] if len(pieces) == 1 else reduce(_join_pieces, pieces)
+    values = tuple(map(_summarize, whole.sums, factors))
+    return Bucket(begin, end, whole.count, whole.status, whole.configuration_id, values)
+
+
+def _join_pieces(earlier: _Piece, later: _Piece) -> _Piece:
+    return _Piece(
+        at=earlier.at,
+        count=earlier.count + later.count,
+        status=join_flags(earlier.status, later.status),
+        configuration_id=earlier.configuration_id if later.configuration_id is None else later.configuration_id,
+        sums=tuple(map(join_sums, earlier.sums, later.sums)),
     )
+
+
+UNKNOWN = Summary(0, None, None, None, None)
 
 
 def _summarize(one: Sum, factor: int) -> Summary:
     if not one.count:
-        return Summary(0, None, None, None, None)
+        return UNKNOWN
     mean = one.total / factor / one.count
     return Summary(one.count, one.minimum / factor, one.maximum / factor, mean, one.last / factor)
 

@@ -1,0 +1,135 @@
+"""History is rolled up and pruned beside collecting, and disturbs nobody who collects."""
+
+import threading
+import time
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from isems.domain.buckets import DAY, HOUR
+from isems.storage.database import Database
+from isems.storage.locks import try_lock
+from isems.storage.measurements import insert_measurements
+from isems.storage.newest import count_measurements
+from isems.upkeep import LOCK, Upkeep, find_prunable, prune, roll_up_all, shrink
+from tests.samples import NOON, measurement, minutes
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def store(database: Database, count: int, node: str = "Dach", step: int = 300) -> None:
+    with database.write() as connection:
+        insert_measurements(connection, minutes(count, node, step=step), NOON)
+
+
+def count(database: Database, table: str) -> int:
+    with database.read() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+def test_all_nodes_are_rolled_up_to_their_newest_closed_hour(database: Database) -> None:
+    store(database, 8 * 12 + 1, "a")
+    store(database, 40 * 12 + 1, "b")
+    told: list[tuple[int, int]] = []
+    assert roll_up_all(database, BERLIN, tell=lambda *progress: told.append(progress))
+    assert count(database, "hourly") == sum((NOON + hours * HOUR) // HOUR - NOON // HOUR for hours in (8, 40))
+    assert count(database, "daily") == 2
+    assert told[-1][0] == told[-1][1] > 0
+
+
+def test_history_of_months_is_rolled_up_in_one_pass(database: Database) -> None:
+    store(database, 80 * 24 + 1, step=HOUR)
+    roll_up_all(database, BERLIN)
+    assert count(database, "hourly") == 80 * 24
+    assert count(database, "daily") == 80
+
+
+def test_one_process_at_a_time_rolls_up(database: Database) -> None:
+    store(database, 8 * 12 + 1)
+    with try_lock(database, LOCK):
+        assert not roll_up_all(database, BERLIN)
+    assert count(database, "hourly") == 0
+
+
+def test_pruning_tells_what_went_and_leaves_the_sums(database: Database) -> None:
+    store(database, 20 * 288)
+    store(database, 5, "new")
+    before = NOON + 12 * DAY
+    roll_up_all(database, BERLIN)
+    announced = find_prunable(database, before, BERLIN)
+    days = count(database, "daily")
+    report = prune(database, before, BERLIN)
+    assert (report.nodes, report.rows, report.days) == (announced.nodes, announced.rows, announced.days)
+    assert report.nodes == 1
+    assert report.unverified == []
+    assert report.rows == 20 * 288 + 5 - count(database, "measurement")
+    assert count(database, "daily") == days
+    assert find_prunable(database, before, BERLIN).rows == 0
+
+
+def test_what_is_not_rolled_up_is_not_pruned(database: Database) -> None:
+    store(database, 20 * 288)
+    report = prune(database, NOON + 12 * DAY, BERLIN)
+    assert (report.rows, report.unverified) == (0, ["Dach"])
+    assert count(database, "measurement") == 20 * 288
+
+
+def test_space_is_given_back_step_by_step(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    store(database, 10 * 1440, step=60)
+    roll_up_all(database, BERLIN)
+    prune(database, NOON + 9 * DAY, BERLIN)
+    given = shrink(database)
+    assert given > 200_000
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA freelist_count").scalar() == 0
+        assert count_measurements(connection) >= 1440
+    database.close()
+
+
+def test_a_writer_is_not_held_up_by_rolling_up_and_pruning(database_url: str) -> None:
+    database, other = Database(database_url), Database(database_url)
+    for node in ("a", "b", "c"):
+        store(database, 15 * 1440, node, step=60)
+    done = threading.Event()
+
+    def work() -> None:
+        roll_up_all(database, BERLIN)
+        prune(database, NOON + 14 * DAY, BERLIN)
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    waits, at = [], NOON + 20 * DAY
+    while not done.wait(0.01):
+        began = time.monotonic()
+        with other.write() as connection:
+            insert_measurements(connection, [measurement("live", at := at + 60)], at)
+        waits.append(time.monotonic() - began)
+    thread.join()
+    assert len(waits) > 5
+    assert max(waits) < 5  # seconds; a single transaction takes tenths
+    other.close()
+    database.close()
+
+
+def test_a_pass_prunes_what_is_older_than_wanted_and_not_more(database: Database) -> None:
+    today = int(time.time()) // DAY * DAY
+    with database.write() as connection:
+        batch = [measurement("Dach", today - age * 300) for age in range(20 * 288)]
+        insert_measurements(connection, batch, today)
+    Upkeep(database, BERLIN, keep_raw_days=None).do_due()
+    assert count(database, "measurement") == 20 * 288
+    Upkeep(database, BERLIN, keep_raw_days=8).do_due()
+    with database.read() as connection:
+        oldest = connection.execute(text("SELECT min(measured_at) FROM measurement")).scalar_one()
+    assert 8 * DAY <= int(time.time()) - oldest <= 9 * DAY + HOUR
