@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import count
 from statistics import median
 from typing import Any
 
+from sqlalchemy import Connection
+
 from benchmarks.outcome import Benchmark, Round, Size
-from benchmarks.samples import CADENCE, DAY, START, line, payload
-from benchmarks.storing import LOGS, Measure
+from benchmarks.samples import CADENCE, DAY, START, line, moment, payload
+from benchmarks.storing import LOGS, Measure, mixed
 from isems.domain.measurement import Measurement
-from isems.ingest import read_payload
+from isems.ingest import ingest, read_payload
 from isems.storage.database import Database
 from isems.storage.inbox import LIST
 from isems.storage.measurements import insert_measurements
@@ -18,6 +21,8 @@ from isems.storage.newest import select_newest_of_each
 from isems.storage.partitions import Layout, make_parts, partition
 from tests.services import POSTGRESQL, require_service, run_postgres
 
+#: Times the nodes of the other rows: a busy subscriber's commits are large.
+GROUP = 10
 Rows = list[tuple[object, ...]]
 
 
@@ -86,11 +91,52 @@ def _copy(opened: Database, batches: Sequence[Rows]) -> float:
     return sum(map(len, batches)) / (time.perf_counter() - before)
 
 
-#: A day of a node, as PostgreSQL can make it by itself: four records, because what counts is how many months there are.
+@contextmanager
+def start_mixed(size: Size) -> Iterator[Measure]:
+    """As they come live when there is much to do: a group of records of many nodes a commit."""
+    with database() as opened:
+        minutes = count()
+
+        def measure() -> Round:
+            payloads = [mixed(GROUP * size.nodes, next(minutes)) for _ in range(size.commits // 2)]
+            before = time.perf_counter()
+            stored = sum(ingest(opened, one, moment(one.received_at)).stored for one in payloads)
+            return Round(stored / (time.perf_counter() - before) / 1000)
+
+        yield measure
+
+
+#: History as PostgreSQL can make it by itself, in the order in which it would have come.
 _FILL = """
 INSERT INTO measurement SELECT n.id, t, 1, 4000, 0, 18000, 17000, 12000, 50, 97, 2000, 14200, 768, false, NULL
-FROM generate_series(%s::bigint, %s, 21600) t, node n
+FROM generate_series(%s::bigint, %s, %s) t, node n ORDER BY t
 """
+
+
+@contextmanager
+def start_bytes_at_rest(size: Size) -> Iterator[Measure]:
+    """A day of every node: the table and its index."""
+    with database() as opened:
+        with opened.write() as connection:
+            _insert_nodes(connection, size.nodes)
+
+        def measure() -> Round:
+            _empty(opened)
+            with opened.write() as connection:
+                rows = connection.exec_driver_sql(_FILL, (START, START + 20 * CADENCE * size.commits, CADENCE)).rowcount
+                size_of = "SELECT pg_total_relation_size('measurement')"
+                return Round(connection.exec_driver_sql(size_of).scalar_one() / rows)
+
+        yield measure
+
+
+def _insert_nodes(connection: Connection, nodes: int) -> None:
+    names = [(f"Node-{number}",) for number in range(1, nodes + 1)]
+    connection.exec_driver_sql("INSERT INTO node (name, first_seen_at) VALUES (%s, 0)", names)
+
+
+#: A day has four records, because what counts is how many months there are.
+QUARTER_OF_A_DAY = DAY // 4
 MONTHS = 36
 
 
@@ -116,12 +162,11 @@ def _history(url: str, nodes: int, layout: Layout | None = None) -> Database:
         insert_measurements(
             connection, read_payload(payload([line("Node-0", 0, t) for t in times], START)).parsed.measurements, START
         )
-        names = [(f"Node-{number}",) for number in range(1, nodes)]
-        connection.exec_driver_sql("INSERT INTO node (name, first_seen_at) VALUES (%s, 0)", names)
+        _insert_nodes(connection, nodes - 1)
         if layout is not None:
             partition(connection, layout)
             make_parts(connection, range(first, START, DAY))
-        connection.exec_driver_sql(_FILL, (first + 1, START))
+        connection.exec_driver_sql(_FILL, (first + 1, START, QUARTER_OF_A_DAY))
         connection.exec_driver_sql("ANALYZE")
     return opened
 
@@ -145,6 +190,12 @@ BENCHMARKS = [
         "bare COPY and INSERT SELECT of ready tuples",
         start_bulk,
         at_least=0.6,
+    ),
+    Benchmark(
+        "mixed-postgres", "parse, judge and store 1000 nodes a commit in PostgreSQL", "k rows/s", "", start_mixed
+    ),
+    Benchmark(
+        "at-rest-postgres", "bytes at rest a measurement in PostgreSQL, with its index", "B", "", start_bytes_at_rest
     ),
     Benchmark(
         "newest-months",
