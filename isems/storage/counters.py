@@ -18,6 +18,8 @@ from isems.storage.tally import unite
 
 #: The name in `source_state`.
 NAME = "counts"
+#: Under this name a connection remembers the transaction in which counts were written.
+WRITTEN_IN = "counts_written_in"
 #: What all processes wrote to disks, and the instant from which on anything was counted.
 WRITTEN_BYTES, SINCE = "written_bytes", "since"
 
@@ -31,10 +33,11 @@ def count(connection: Connection, counts: Mapping[str, float]) -> None:
 
 
 def write_counts(connection: Connection) -> None:
-    """Add to the stored counts what this process counted in transactions that are committed."""
+    """Add to the stored counts what this process counted in transactions that are committed; once a transaction."""
     database = database_of(connection)
-    if not database.tally.pending():
+    if not database.tally.pending() or connection.info.get(WRITTEN_IN) is connection.info["after_commit"]:
         return
+    connection.info[WRITTEN_IN] = connection.info["after_commit"]  # each transaction has its own
     if database.is_sqlite:  # a server writes by itself
         database.tally.add({WRITTEN_BYTES: take_written_bytes()})
     pending = database.tally.pending()
