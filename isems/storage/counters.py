@@ -23,23 +23,27 @@ WRITTEN_BYTES, SINCE = "written_bytes", "since"
 
 
 def count(connection: Connection, counts: Mapping[str, float]) -> None:
-    """Count something that a writing transaction does, if it is committed; writes what was counted before, when due."""
+    """Count something that a writing transaction does, if it is committed; written with it when due, else later."""
     tally = database_of(connection).tally
     if tally.is_due():
-        write_counts(connection)
-    after_commit(connection, partial(tally.add, dict(counts)))
+        _write(connection, counts)
+    else:
+        after_commit(connection, partial(tally.add, dict(counts)))
 
 
 def write_counts(connection: Connection) -> None:
     """Add to the stored counts what this process counted in transactions that are committed."""
+    if database_of(connection).tally.pending():
+        _write(connection, {})
+
+
+def _write(connection: Connection, more: Mapping[str, float]) -> None:
     database = database_of(connection)
-    if not database.tally.pending():
-        return
     if database.is_sqlite:  # a server writes by itself
         database.tally.add({WRITTEN_BYTES: take_written_bytes()})
     pending = database.tally.pending()
     stored = read_counts(connection) or {SINCE: time.time()}
-    save_state(connection, NAME, unite([stored, pending]))
+    save_state(connection, NAME, unite([stored, pending, more]))
     after_commit(connection, partial(database.tally.take_away, pending))
 
 
