@@ -9,11 +9,12 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.outcome import Benchmark, Round, Size
-from benchmarks.samples import CADENCE, DAY, START, checkpoint, cpu_seconds, database, fill, line, moment, payload
+from benchmarks.samples import CADENCE, DAY, START, ZONE, checkpoint, cpu_seconds, database, fill, line, moment, payload
 from isems.domain.payload import Payload
 from isems.ingest import ingest, ingest_all, read_payload
 from isems.storage.database import WAL_PAGES, Database
 from isems.storage.inbox import COLUMNS, LIST, settle_database
+from isems.upkeep import roll_up_all
 
 Measure = Callable[[], Round]
 #: Logs of a round of the bulk rows.
@@ -168,7 +169,7 @@ def written_bytes() -> int:
 @contextmanager
 def start_written(size: Size, *, interval: int) -> Iterator[Measure]:
     """A fleet that reports once a minute, each node at another second, after a day of history; what waits is stored
-    each `interval` seconds. So long that the inbox is full and settled twice.
+    each `interval` seconds. So long, six hours, that the inbox is settled four times and history rolled up once.
     """
     with database(has_inbox=True) as opened:
         fill(opened, size.nodes, DAY // CADENCE, START)
@@ -177,8 +178,9 @@ def start_written(size: Size, *, interval: int) -> Iterator[Measure]:
         def measure() -> Round:
             rows = 0
             before = written_bytes()
-            for _ in range(4 * size.commits):
+            for _ in range(9 * size.commits):
                 rows += _store_minute(opened, size.nodes, next(minutes), interval)
+            roll_up_all(opened, ZONE)
             checkpoint(opened)
             return Round((written_bytes() - before) / rows)
 
@@ -223,7 +225,7 @@ BENCHMARKS = [
     Benchmark("at-rest", "bytes at rest a measurement, in order of arrival", "B", "", start_bytes_at_rest, at_most=48),
     Benchmark(
         "written-30s",
-        "bytes written a measurement, 100 nodes a minute, a commit each 30 s",
+        "bytes written a measurement, roll-ups included, 100 nodes a minute, a commit each 30 s",
         "B",
         "",
         partial(start_written, interval=30),
