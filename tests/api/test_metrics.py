@@ -178,7 +178,7 @@ def test_counting_writes_nothing_of_its_own(lite: Database, now: int) -> None:
     for second in range(20):
         take_in(lite, Source.POLL, line(time=now - second), now=now)
     counted = values(scrape(lite), "isems_collector_rows", "source", "result")
-    assert counted == {("poll", "stored"): 1}  # written with the second payload; the rest waits for the next minute
+    assert counted == {("poll", "stored"): 1}  # written with the first; the rest waits for the next minute
     assert lite.tally.pending()["rows/poll/stored"] == 19
 
 
