@@ -8,11 +8,17 @@ import sys
 from collections.abc import Sequence
 from os import cpu_count, getloadavg
 
-from benchmarks import polling, receiving, service, storing
+from benchmarks import polling, postgres, receiving, service, storing
 from benchmarks.outcome import Benchmark, Size, run, table
 from isems.cli import prepare_process
 
-USUAL = [*storing.BENCHMARKS, *service.BENCHMARKS, *receiving.BENCHMARKS, *polling.BENCHMARKS]
+USUAL = [
+    *storing.BENCHMARKS,
+    *postgres.BENCHMARKS,
+    *service.BENCHMARKS,
+    *receiving.BENCHMARKS,
+    *polling.BENCHMARKS,
+]
 
 
 def machine() -> str:

@@ -12,8 +12,9 @@ from benchmarks.outcome import Benchmark, Round, Size
 from benchmarks.samples import CADENCE, DAY, START, ZONE, checkpoint, cpu_seconds, database, fill, line, moment, payload
 from isems.domain.payload import Payload
 from isems.ingest import ingest, ingest_all, read_payload
-from isems.storage.database import WAL_PAGES, Database
+from isems.storage.database import Database
 from isems.storage.inbox import COLUMNS, LIST, settle_database
+from isems.storage.sqlite_file import WAL_PAGES
 from isems.upkeep import roll_up_all
 
 Measure = Callable[[], Round]
@@ -109,14 +110,14 @@ def start_mixed(size: Size, *, is_durable: bool, clock: Clock) -> Iterator[Measu
         minutes = count()
 
         def measure() -> Round:
-            payloads = [_mixed(size.nodes, next(minutes)) for _ in range(4 * size.commits)]
+            payloads = [mixed(size.nodes, next(minutes)) for _ in range(4 * size.commits)]
             batches = _bare_batches(payloads)
             return Round(_store(ours, payloads, clock) / 1000, _store_bare(bare, batches, clock) / 1000)
 
         yield measure
 
 
-def _mixed(nodes: int, minute: int) -> Payload:
+def mixed(nodes: int, minute: int) -> Payload:
     return payload([line(f"Node-{node}", minute) for node in range(nodes)], START + CADENCE * minute)
 
 
@@ -150,7 +151,7 @@ def start_bytes_at_rest(size: Size) -> Iterator[Measure]:
             empty = path.stat().st_size
             minutes = 20 * size.commits
             for minute in range(minutes):
-                ingest(opened, _mixed(size.nodes, minute), moment(START + CADENCE * minute))
+                ingest(opened, mixed(size.nodes, minute), moment(START + CADENCE * minute))
             settle_database(opened)
             with _bare(opened) as bare:  # the inbox's pages are free now, for the next rows
                 bare.executescript("PRAGMA incremental_vacuum")

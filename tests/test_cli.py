@@ -95,6 +95,22 @@ def test_doctor_before_an_upgrade_talks_to_people_only(isems) -> None:  # type: 
     assert "--json is not for it" in done.complaint
 
 
+# -- database -------------------------------------------------------------------------------------
+
+
+def test_sqlite_is_not_partitioned_and_says_why(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
+    done = isems("db", "partition")
+    assert done.code == 2
+    assert done.complaint == f"Error: DATABASE_URL is {sqlite_url!r}, expected PostgreSQL: SQLite has no partitions\n"
+
+
+def test_measurements_are_divided_by_month(isems, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("DATABASE_URL", postgresql_url)
+    done = isems("db", "partition")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(": the table of measurements is divided by months.\n")
+
+
 # -- import ---------------------------------------------------------------------------------------
 
 
@@ -188,7 +204,7 @@ def test_nodes_are_listed_for_people_and_for_scripts(isems, log: Path) -> None: 
     assert isems("nodes").out == "No node is known yet.\n"
     isems("import", log)
     head, *rows = isems("nodes").out.splitlines()
-    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "note"]
+    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "polled", "by", "note"]
     listed = json.loads(isems("nodes", "--json").out)
     assert [row.split()[0] for row in rows] == [node["name"] for node in listed] != []
     assert all(re.search(r" \d+ d  +\d+\.\d\d V", row) for row in rows)

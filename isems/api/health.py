@@ -100,16 +100,22 @@ def judge(answer: Readiness, trouble: WriteTrouble | None, *, takes_pushes: bool
 
 def _look(connection: Connection, now: int, *, is_writable: bool) -> Readiness:
     size = measure_size(connection)
-    came = {name.removeprefix(INSTANT): at for name, at in read_counts(connection).items() if name.startswith(INSTANT)}
+    came = select_newest_times(connection)
     return Readiness(
         is_writable=is_writable,
         database_bytes=size.database_bytes,
         disk_free_bytes=size.disk_free_bytes,
         undecided_bytes=count_bytes(connection),
         backlog_samples=count_backlog(connection),
-        newest={name: Newest(datetime.fromtimestamp(at, UTC), now - int(at)) for name, at in sorted(came.items())},
+        newest={name: Newest(datetime.fromtimestamp(at, UTC), now - at) for name, at in came.items()},
         sources={"mqtt": select_broker_health(connection)},
     )
+
+
+def select_newest_times(connection: Connection) -> dict[str, int]:
+    """Give when each source last brought something new, to the minute, in epoch seconds."""
+    counts = read_counts(connection)
+    return {name.removeprefix(INSTANT): int(counts[name]) for name in sorted(counts) if name.startswith(INSTANT)}
 
 
 def select_broker_health(connection: Connection) -> dict[str, BrokerHealth]:

@@ -36,7 +36,12 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/version")
 def get_version() -> Response:
     """Tell which version runs on what; works with an older database, too."""
-    version = Version(
+    return Response(msgspec.json.encode(describe_version()), mimetype="application/json")
+
+
+def describe_version() -> Version:
+    """Give which version runs on what."""
+    return Version(
         version=__version__,
         revision=read_revision(CHECKOUT),
         schema=HEAD,
@@ -44,7 +49,6 @@ def get_version() -> Response:
         database=context.database().kind,
         python=".".join(map(str, sys.version_info[:3])),
     )
-    return Response(msgspec.json.encode(version), mimetype="application/json")
 
 
 def _database_schema() -> str | None:
