@@ -27,7 +27,7 @@ WRITTEN_BYTES, SINCE = "written_bytes", "since"
 def count(connection: Connection, counts: Mapping[str, float]) -> None:
     """Count something that a writing transaction does, if it is committed; written with it when due, else later."""
     tally = database_of(connection).tally
-    if tally.is_due() and not _has_written(connection):
+    if tally.is_due() and not _is_written(connection):
         _write(connection, counts)
     else:
         after_commit(connection, partial(tally.add, dict(counts)))
@@ -35,12 +35,12 @@ def count(connection: Connection, counts: Mapping[str, float]) -> None:
 
 def write_counts(connection: Connection) -> None:
     """Add to the stored counts what this process counted in transactions that are committed."""
-    if database_of(connection).tally.pending() and not _has_written(connection):
+    if database_of(connection).tally.pending() and not _is_written(connection):
         _write(connection, {})
 
 
-def _has_written(connection: Connection) -> bool:
-    """Tell whether this transaction wrote already: what it wrote is pending until it is committed."""
+def _is_written(connection: Connection) -> bool:
+    """Tell whether this transaction has written counts: those are pending until it is committed, and must not count twice."""
     return connection.info.get(WRITTEN_IN) is connection.info["after_commit"]
 
 

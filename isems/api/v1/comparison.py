@@ -15,7 +15,19 @@ from isems.api.v1.bodies import hex_status, instant, instant_or_none
 from isems.api.v1.measurements import flatten_bucket, name_columns
 from isems.api.v1.operations import answer_stored, answer_streamed, resource, unknown_node
 from isems.api.v1.parameters import MAX_NODES, NODE, NODES, Parameter, ParameterError, choice
-from isems.api.v1.ranges import AUTO, FROM, MOST, STEP, TIME_ZONE, TO, Range, make_buckets, make_range, range_of
+from isems.api.v1.ranges import (
+    AUTO,
+    FROM,
+    MOST,
+    STEP,
+    TIME_ZONE,
+    TO,
+    Range,
+    check_cost,
+    make_buckets,
+    make_range,
+    range_of,
+)
 from isems.api.v1.tables import CSV, FORMAT, MEDIA_TYPES, NDJSON, WRITERS, Table, choose_format, encode_rows
 from isems.storage.series import FIELDS, Series, select_buckets
 
@@ -96,11 +108,11 @@ def compare_nodes(parameters: ComparisonParameters, now: int) -> Response:
     open_piece = context.database().read
 
     def write(connection: Connection) -> Iterator[bytes]:
-        nodes = [_find(connection, name) for name in question.nodes]
+        nodes = _find_all(connection, question)
         return WRITERS[question.form](_table(question, _read_each(open_piece, nodes, question)))
 
     def encode(connection: Connection) -> bytes:
-        nodes = [_find(connection, name) for name in question.nodes]
+        nodes = _find_all(connection, question)
         read = ((node, _select(connection, node, question)) for node in nodes)
         return msgspec.json.encode(_describe(question, read))
 
@@ -121,6 +133,12 @@ def _ask(parameters: ComparisonParameters, now: int) -> _Question:
     step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, series=len(nodes))
     form = choose_format(parameters.format, request.accept_mimetypes)
     return _Question(nodes, parameters.field, step, tuple(edges), zone, form)
+
+
+def _find_all(connection: Connection, question: _Question) -> list[FoundNode]:
+    nodes = [_find(connection, name) for name in question.nodes]
+    check_cost(connection, [node.id for node in nodes], question.edges, question.zone)
+    return nodes
 
 
 def _find(connection: Connection, name: str) -> FoundNode:

@@ -27,6 +27,7 @@ from isems.api.v1.ranges import (
     TIME_ZONE,
     TO,
     Range,
+    check_cost,
     make_buckets,
     make_range,
     range_of,
@@ -236,6 +237,7 @@ def _row_of(measurement: Measurement, fields: Sequence[str]) -> list[Any]:
 def _find_buckets(connection: Connection, node: FoundNode, question: _Question, *, is_pruned: bool) -> _Found:
     fields = [field for field in question.fields if field in FIELDS]
     step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone, is_pruned=is_pruned)
+    check_cost(connection, [node.id], edges, question.zone)
     series = select_buckets(connection, node.id, fields, edges, question.zone)
     rows = [flatten_bucket(bucket) for bucket in series.buckets]
     return _Found(

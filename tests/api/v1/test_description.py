@@ -77,7 +77,7 @@ def _name_node(case: schemathesis.Case, name: str) -> schemathesis.Case:
 def _ask_all_kinds(cases: SearchStrategy[schemathesis.Case], mode: GenerationMode) -> None:
     @hypothesis.given(case=cases)
     @hypothesis.settings(
-        max_examples=30,
+        max_examples=12,
         derandomize=True,
         database=None,
         deadline=None,
