@@ -12,8 +12,9 @@ from benchmarks.outcome import Benchmark, Round, Size
 from benchmarks.samples import CADENCE, DAY, START, ZONE, checkpoint, cpu_seconds, database, fill, line, moment, payload
 from isems.domain.payload import Payload
 from isems.ingest import ingest, ingest_all, read_payload
-from isems.storage.database import WAL_PAGES, Database
+from isems.storage.database import Database
 from isems.storage.inbox import COLUMNS, LIST, settle_database
+from isems.storage.sqlite_file import WAL_PAGES
 from isems.upkeep import roll_up_all
 
 Measure = Callable[[], Round]

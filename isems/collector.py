@@ -27,12 +27,14 @@ from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
 from isems.sources.poller import poll_node
+from isems.storage.counters import count
 from isems.storage.database import Database
 from isems.storage.group_writer import GroupWriter
 from isems.storage.inbox import settle_database
 from isems.storage.node_states import note_addresses
 from isems.storage.poll_leases import Left, PollLeases, Wanted
 from isems.storage.poll_targets import save_targets
+from isems.storage.tally import unite
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class _Answer(NamedTuple):
 
     target: PollTarget
     payload: Payload | None
+    #: How long the poll took.
+    seconds: float
     is_log_missing: bool = False
 
 
@@ -155,13 +159,15 @@ class Collector:
 
     async def _ask(self, target: PollTarget) -> tuple[_Answer, str | None]:
         """Ask a node; a failure is an answer without payload. Gives what the operator may want to know, too."""
+        begun = time.monotonic()
         try:
             polled = await poll_node(target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline)
         except SourceError as error:
             sentence = str(error).removeprefix(f"{target.address} ")
             failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
-            return _Answer(failed, None), None
-        return _Answer(polled.target, polled.payload, polled.is_log_missing), polled.note
+            return _Answer(failed, None, time.monotonic() - begun), None
+        seconds = time.monotonic() - begun
+        return _Answer(polled.target, polled.payload, seconds, polled.is_log_missing), polled.note
 
     async def _take(self, address: str, *, is_urgent: bool) -> PollTarget | Left:
         """Take the lease of an address, and what is known of it: by this process or another."""
@@ -311,9 +317,15 @@ class Collector:
                 for address, answer, _ in answering
             ],
         )
+        count(connection, unite(map(_count_poll, answers)))
         due = self._leases.finish(connection, waits)
         note_addresses(connection, {address: result.nodes[0] for address, _, result in answering if result.nodes})
         return [_Stored(result, due.get(address)) for address, _, result in answering]
+
+
+def _count_poll(answer: _Answer) -> dict[str, float]:
+    result = "answered" if answer.target.error is None else "failed"
+    return {f"polls/{result}": 1, f"poll_seconds/{result}": round(answer.seconds, 3)}
 
 
 def check_addresses(addresses: Sequence[str]) -> None:
@@ -358,4 +370,5 @@ def import_file(database: Database, path: Path, moment: Moment, progress: Callab
     for data in read_log_file(path, progress):
         payload = Payload(data=data, source=Source.IMPORT, address=path.name, received_at=moment.now, is_live=False)
         total.add(ingest(database, payload, moment))
+    settle_database(database)
     return total

@@ -108,6 +108,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     keep_raw_days: int | None = None
     #: The operator says that this machine's clock is right, whatever the kernel knows.
     is_clock_trusted: bool = False
+    #: Nodes whose values /metrics shows.
+    metrics_max_nodes: int = 1000
     log_level: str = "INFO"
 
     @classmethod
@@ -138,9 +140,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             poll_concurrency=values.read("ISEMS_POLL_CONCURRENCY", _whole(1, 1000), 64),
             poll_deadline=values.read("ISEMS_POLL_DEADLINE", _duration(1, 600), 30),
             commit_interval=values.read("ISEMS_COMMIT_INTERVAL", _duration(0, 300), 1),
-            timezone=values.read("ISEMS_TIMEZONE", _timezone, ZoneInfo("Europe/Berlin")),
+            timezone=values.read("ISEMS_TIMEZONE", parse_timezone, ZoneInfo("Europe/Berlin")),
             keep_raw_days=values.read("ISEMS_KEEP_RAW_DAYS", read_days_to_keep, None),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
+            metrics_max_nodes=values.read("ISEMS_METRICS_MAX_NODES", _whole(0, 100_000), 1000),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
 
@@ -407,7 +410,8 @@ def _duration(least: int, most: int) -> Callable[[str], int]:
     return convert
 
 
-def _timezone(text: str) -> ZoneInfo:
+def parse_timezone(text: str) -> ZoneInfo:
+    """Give the zone of a name. Raises ValueError with what was expected."""
     try:
         return ZoneInfo(text)
     except (KeyError, OSError, ValueError) as error:  # an unknown name is a KeyError

@@ -69,6 +69,32 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
+# -- doctor ---------------------------------------------------------------------------------------
+
+
+def test_doctor_tells_how_much_room_the_data_take(isems, log: Path) -> None:  # type: ignore[no-untyped-def]
+    isems("import", log)
+    done = isems("doctor")
+    assert (done.code, done.err) == (0, "")
+    first, second, third = done.out.splitlines()
+    assert re.fullmatch(r"database: [0-9.]+ kB for 10 measurements", first)
+    assert second == "growth: 0 measurements a day"  # the records are older than a week
+    assert re.fullmatch(r"disk: [0-9.]+ .B free", third)
+
+
+def test_doctor_tells_it_to_scripts(isems, log: Path) -> None:  # type: ignore[no-untyped-def]
+    isems("import", log)
+    report = json.loads(isems("doctor", "--json").out)
+    assert report["measurements"] == 10
+    assert report["disk_free_bytes"] > 0
+
+
+def test_doctor_before_an_upgrade_talks_to_people_only(isems) -> None:  # type: ignore[no-untyped-def]
+    done = isems("doctor", "--json", "--before-upgrade")
+    assert done.code == 2
+    assert "--json is not for it" in done.complaint
+
+
 # -- database -------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         "timezone": ZoneInfo("Europe/Berlin"),
         "keep_raw_days": None,
         "is_clock_trusted": False,
+        "metrics_max_nodes": 1000,
         "log_level": "INFO",
     }
 

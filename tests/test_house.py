@@ -150,7 +150,7 @@ def test_no_file_says_where_packages_come_from() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-parquet.txt"])
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
@@ -161,7 +161,7 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
 
 def test_both_requirement_files_agree_on_what_they_share() -> None:
     versions: dict[str, set[str]] = {}
-    for file in ("requirements.txt", "requirements-dev.txt"):
+    for file in ("requirements.txt", "requirements-dev.txt", "requirements-parquet.txt"):
         for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / file).read_text(encoding="utf-8"), re.M):
             versions.setdefault(name, set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}

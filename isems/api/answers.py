@@ -1,7 +1,8 @@
 """How every body leaves: ETag, 304, gzip."""
 
 import gzip
-from collections.abc import Hashable
+import zlib
+from collections.abc import Hashable, Iterator
 from hashlib import blake2b
 
 from flask import Response, request
@@ -25,11 +26,7 @@ class SeenTags:
     def not_modified(self, question: Hashable, version: object) -> Response | None:
         """Give 304 where the client has the answer and nothing was written since; else None."""
         known_version, tag = self._tags.get(question, (None, ""))
-        if known_version != version or not request.if_none_match.contains_weak(tag):
-            return None
-        response = Response(status=304)
-        _describe(response, tag)
-        return response
+        return not_modified(tag) if known_version == version else None
 
     def remember(self, question: Hashable, version: object, response: Response) -> Response:
         """Remember the answer that was given; `version` is from before the data were read."""
@@ -48,6 +45,33 @@ def answer(body: bytes, mimetype: str = "application/json") -> Response:
     if response.status_code != 304 and len(body) >= MIN_GZIP_BYTES and request.accept_encodings["gzip"] > 0:
         response.set_data(gzip.compress(body, GZIP_LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def stream(pieces: Iterator[bytes], mimetype: str, tag: str) -> Response:
+    """Answer with a body that is made as it is sent; the tag has to stand for it."""
+    response = Response(pieces, mimetype=mimetype)
+    _describe(response, tag)
+    if request.accept_encodings["gzip"] > 0:
+        response.response = _compress(pieces)
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _compress(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16)  # as gzip
+    for piece in pieces:
+        if text := compressor.compress(piece):
+            yield text
+    yield compressor.flush()
+
+
+def not_modified(tag: str) -> Response | None:
+    """Give 304 where the client has what a tag stands for; else None."""
+    if not request.if_none_match.contains_weak(tag):
+        return None
+    response = Response(status=304)
+    _describe(response, tag)
     return response
 
 

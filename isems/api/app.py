@@ -1,15 +1,19 @@
 """The application factory. It opens no connection and starts no thread: WSGI servers load it before they fork."""
 
+import time
+from collections.abc import Callable
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from isems.api import health, home, predecessor, problems, push
+from isems.api import health, home, metrics, predecessor, problems, push, version
 from isems.api.answers import SeenTags
-from isems.api.context import CONFIG, DATABASE, GATE, TAGS
+from isems.api.context import CLOCK, CONFIG, DATABASE, GATE, TAGS
 from isems.api.prefix import StripPrefix
 from isems.api.push_store import Store, store_at_once
 from isems.api.redaction import redact_logs
 from isems.api.sentry import start_sentry
+from isems.api.v1 import routes as v1_routes
 from isems.config import Config
 from isems.storage.database import Database
 
@@ -21,8 +25,15 @@ class NodeConverter(BaseConverter):
     part_isolating = False
 
 
-def create_app(config: Config | None = None, database: Database | None = None, store: Store | None = None) -> Flask:
+def create_app(
+    config: Config | None = None,
+    database: Database | None = None,
+    store: Store | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Flask:
     """Assemble the application; without arguments from the environment. `store` takes what is pushed.
+
+    `clock` tells epoch seconds: for what is asked for relative to now, and for how old things are.
 
     Raises ConfigError for a wrong setting.
     """
@@ -33,11 +44,15 @@ def create_app(config: Config | None = None, database: Database | None = None, s
     app.extensions[CONFIG] = config
     app.extensions[DATABASE] = database or Database(config.database_url)
     app.extensions[TAGS] = SeenTags()
+    app.extensions[CLOCK] = clock
     app.url_map.merge_slashes = False  # a node id may hold them
     app.url_map.converters["node"] = NodeConverter
     problems.register(app)
     app.register_blueprint(predecessor.routes)
+    app.register_blueprint(v1_routes)
     app.register_blueprint(health.routes)
+    app.register_blueprint(metrics.routes)
+    app.register_blueprint(version.routes)
     app.register_blueprint(home.routes)
     if config.push_tokens:
         app.config["MAX_CONTENT_LENGTH"] = push.MAX_BODY_BYTES

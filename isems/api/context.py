@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 CONFIG = "isems.config"
 DATABASE = "isems.database"
 TAGS = "isems.tags"
+#: Tells epoch seconds.
+CLOCK = "isems.clock"
 #: Only where somebody may push.
 GATE = "isems.gate"
 #: Set by `isems serve --demo`: everything shown is simulated.
@@ -28,6 +30,11 @@ def config() -> Config:
 def database() -> Database:
     """Give the database."""
     return cast(Database, current_app.extensions[DATABASE])
+
+
+def now() -> int:
+    """Give our clock's epoch seconds."""
+    return int(current_app.extensions[CLOCK]())
 
 
 def tags() -> SeenTags:

@@ -2,10 +2,11 @@
 
 from html import escape
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from isems import __version__
 from isems.api import context
+from isems.api.language import BANNER_STYLE, banner, choose_language, make_page
 from isems.storage.newest import select_newest_of_each
 
 routes = Blueprint("home", __name__)
@@ -13,21 +14,21 @@ routes = Blueprint("home", __name__)
 TEXTS = {
     "en": {
         "title": "ISEMS data collector",
-        "demo": "Simulation: these nodes do not exist. Set ISEMS_ROUTER_IPS to collect from real ones.",
         "nodes": "{count} nodes have reported.",
         "dashboard": "This version has no dashboard; the data are served as JSON.",
         "latest": "Newest measurement of every active node",
         "all": "of every node",
         "node": "Newest day of one node",
+        "docs": "Everything else that can be asked for",
     },
     "de": {
         "title": "ISEMS-Datensammler",
-        "demo": "Simulation: Diese Knoten gibt es nicht. Mit ISEMS_ROUTER_IPS wird von echten gesammelt.",
         "nodes": "{count} Knoten haben sich gemeldet.",
         "dashboard": "Diese Version hat keine Oberfläche; die Daten gibt es als JSON.",
         "latest": "Neueste Messung jedes aktiven Knotens",
         "all": "jedes Knotens",
         "node": "Neuester Tag eines Knotens",
+        "docs": "Alles andere, was sich abfragen lässt",
     },
 }
 
@@ -36,13 +37,14 @@ PAGE = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}}
-.demo{{background:#fde68a;color:#000;padding:.5rem 1rem;border-radius:.5rem}}</style>
+{banner_style}</style>
 <h1>{title}</h1>
 {banner}
 <p>{nodes} {dashboard}</p>
 <ul>
 <li><a href="measurements/latest">{latest}</a> (<a href="measurements/latest?all=true">{all}</a>)</li>
 <li>{node}: <code>/measurements/&lt;node&gt;/latest</code></li>
+<li><a href="v1/docs">{docs}</a></li>
 </ul>
 <p><small>{version}</small></p>
 </html>
@@ -52,26 +54,15 @@ PAGE = """<!doctype html>
 @routes.get("/")
 def get_home() -> Response:
     """Tell what runs here, in the browser's language."""
-    language = _language()
+    language = choose_language(TEXTS)
     texts = TEXTS[language]
     with context.database().read() as connection:
         count = len(select_newest_of_each(connection))
     page = PAGE.format(
         **{key: escape(text) for key, text in texts.items()} | {"nodes": texts["nodes"].format(count=count)},
         language=language,
-        banner=f'<p class="demo" role="status">{escape(texts["demo"])}</p>' if context.is_demo() else "",
+        banner=banner(language),
+        banner_style=BANNER_STYLE,
         version=escape(__version__),
     )
-    response = Response(page, mimetype="text/html")
-    response.content_language.add(language)
-    response.vary.add("Accept-Language")
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return response
-
-
-def _language() -> str:
-    """Give the one of our languages that the browser likes best; a region makes no difference."""
-    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
-    return next((tag for tag in wanted if tag in TEXTS), "en")
+    return make_page(page, language)

@@ -1,26 +1,25 @@
 """The predecessor's two endpoints, compatible in shape, so that its phone app works unchanged."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import Blueprint, Response, request
 
 from isems.api import context
 from isems.api.answers import answer
-from isems.api.paths import path_as_sent
+from isems.api.paths import find_node_in_path, name_as_sent
 from isems.domain.status import STATUS_MASK
 from isems.storage.newest import Stored, select_newest, select_newest_of_each
-from isems.storage.nodes import find_node
 
 routes = Blueprint("predecessor", __name__)
 
 #: How many measurements of one node are given: a day of minutes.
 NEWEST = 1440
 DAY = 86_400
+#: What stands before and behind the name in a path.
+AROUND_NAME = ("/measurements/", "/latest")
 
 
 @routes.get("/measurements/latest")
@@ -35,34 +34,16 @@ def get_newest_of_each() -> Response:
 @routes.get("/measurements/<node:name>/latest")
 def get_newest_of_node(name: str) -> Response:
     """Give the newest 1440 measurements of one node, newest first."""
-    question = (name, _name_as_sent())
+    question = (name, name_as_sent(*AROUND_NAME))
     version = context.database().data_version()
     if response := context.tags().not_modified(question, version):
         return response
     with context.database().read() as connection:
-        for candidate in _meanings(name):
-            # PostgreSQL cannot even be asked for such a name, and no node has it.
-            node_id = None if "\0" in candidate else find_node(connection, candidate)
-            if node_id is not None:
-                stored = select_newest(connection, candidate, node_id, NEWEST)
-                response = answer(encode_measurements(stored, context.config().timezone))
-                return context.tags().remember(question, version, response)
+        if node := find_node_in_path(connection, name, *AROUND_NAME):
+            stored = select_newest(connection, node.name, node.id, NEWEST)
+            response = answer(encode_measurements(stored, context.config().timezone))
+            return context.tags().remember(question, version, response)
     return Response(f"No node is known by the name {name!r}.\n", status=404, mimetype="text/plain")
-
-
-def _meanings(name: str) -> Iterator[str]:
-    """Give the names that a path may stand for, the likeliest first."""
-    sent = _name_as_sent()
-    with suppress(UnicodeError):  # not `name`: nginx passes on a path with `//` and `..` resolved
-        yield unquote_to_bytes(sent).decode()
-    yield name
-    with suppress(UnicodeError):  # an id that holds a percent sign and was not encoded
-        yield sent.decode()
-
-
-def _name_as_sent() -> bytes:
-    """The name as it stands in the request line; empty where a server before us changed more than the prefix."""
-    return path_as_sent().partition(b"/measurements/")[2].removesuffix(b"/latest")
 
 
 def encode_measurements(stored: Sequence[Stored], zone: tzinfo) -> bytes:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from isems.errors import SchemaOutdatedError, StorageError
 
 #: Where programs ask, not people: errors are `application/problem+json` (RFC 9457).
-MACHINE_PATHS = ("/push",)
+MACHINE_PATHS = ("/push", "/v1")
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "60"
 
@@ -38,15 +38,18 @@ def explain(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.response is not None or not _is_for_machines():
         return error
     response = cast(Response, error.get_response(request.environ))
-    response.set_data(encode_problem(error.code, error.description or ""))
+    response.set_data(encode_problem(error.code, error.description or "", getattr(error, "members", None)))
     response.mimetype = MEDIA_TYPE
     return response
 
 
-def encode_problem(status: int, detail: str) -> bytes:
-    """Give the body of a problem; that of a kind without a page of its own is titled by its status."""
-    title = HTTPStatus(status).phrase
-    return msgspec.json.encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+def encode_problem(status: int, detail: str, members: dict[str, str] | None = None) -> bytes:
+    """Give the body of a problem; that of a kind without a page of its own is titled by its status.
+
+    `members` tell a program what the sentence tells people.
+    """
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return msgspec.json.encode(problem | (members or {}))
 
 
 def _is_for_machines() -> bool:

@@ -1,6 +1,6 @@
 """The commands. `isems` has them all; `add_commands` gives `flask` those that the predecessor had."""
 
-from isems.cli import collecting, database, listing, serving, simulating  # each adds its commands
+from isems.cli import collecting, database, exporting, listing, serving, simulating  # each adds its commands
 from isems.cli.base import exit_on_errors, main, prepare_process
 from isems.cli.for_flask import add_commands
 
@@ -9,6 +9,7 @@ __all__ = [
     "collecting",
     "database",
     "exit_on_errors",
+    "exporting",
     "listing",
     "main",
     "prepare_process",

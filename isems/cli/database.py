@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from isems.capacity import report_storage
 from isems.cli.base import FAILED, commands, exit_on_errors, opened, read_own_moment
-from isems.cli.words import is_quiet, printable
+from isems.cli.words import describe_storage, is_quiet, printable
 from isems.config import Config, read_days_to_keep
 from isems.domain.buckets import DAY
 from isems.errors import ConfigError, StorageError
@@ -136,15 +137,22 @@ def partition_measurements(by: Layout) -> None:
 
 
 @commands.command()
-@click.option("--before-upgrade", is_flag=True, required=True, help="Tell what `db upgrade` would do.")
+@click.option("--before-upgrade", is_flag=True, help="Tell what `db upgrade` would do.")
+@click.option("--json", "is_json", is_flag=True, help="The room that the data take as one JSON object, for a script.")
 @default_database
-def doctor(*, before_upgrade: bool, predecessors_default: Path) -> None:
-    """Examine the database without changing it."""
+def doctor(*, before_upgrade: bool, is_json: bool, predecessors_default: Path) -> None:
+    """Examine the database without changing it: the room it takes, its growth, how long the disk will do."""
+    if before_upgrade and is_json:
+        raise click.UsageError("--before-upgrade tells people: --json is not for it")
     config = Config.from_environment()
     with opened(config.database_url) as database:
-        default = None if config.is_database_named else predecessors_default
-        for sentence in describe_upgrade(database, read_own_moment(config), default=default):
-            click.echo(sentence)
+        if before_upgrade:
+            default = None if config.is_database_named else predecessors_default
+            for sentence in describe_upgrade(database, read_own_moment(config), default=default):
+                click.echo(sentence)
+            return
+        report = report_storage(database, read_own_moment(config).now)
+    click.echo(msgspec.json.encode(report) if is_json else "\n".join(describe_storage(report)))
 
 
 @commands.command()

@@ -1,10 +1,11 @@
 """How results are told on a terminal."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
+from isems.capacity import StorageReport
 from isems.collector import NodeReport
 from isems.ingest import IngestResult
 
@@ -53,6 +54,29 @@ def age(seconds: int) -> str:
         if seconds >= 2 * size:
             return f"{sign}{seconds // size} {unit}"
     return f"{sign}{seconds} s"
+
+
+def size(count: float) -> str:
+    """Give a number of bytes as people say it, in powers of ten: 40 B, 1.2 kB, 350 MB."""
+    for power, unit in ((12, "TB"), (9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10**power:
+            return f"{count / 10**power:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def describe_storage(report: StorageReport) -> Iterator[str]:
+    """Tell how much room the data take, as far as it can be told."""
+    yield f"database: {size(report.database_bytes)} for {report.measurements} measurements"
+    if report.bytes_per_measurement is not None:
+        yield f"each takes: {size(report.bytes_per_measurement)}, with roll-ups, indexes and all else"
+    growth = "" if report.growth_bytes_per_day is None else f", {size(report.growth_bytes_per_day)}"
+    yield f"growth: {report.measurements_per_day:.0f} measurements a day{growth}"
+    if report.disk_free_bytes is not None:
+        until = "" if report.days_until_full is None else f", enough for {report.days_until_full:.0f} days"
+        yield f"disk: {size(report.disk_free_bytes)} free{until}"
+    if report.written_bytes_per_day is not None and report.written_since is not None:
+        since = report.written_since.date().isoformat()
+        yield f"written: {size(report.written_bytes_per_day)} a day on average since {since}, by this program"
 
 
 def echo_table(rows: Sequence[Sequence[str]]) -> None:

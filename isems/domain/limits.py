@@ -27,7 +27,7 @@ def is_controller_silent(status: int | None, battery_volts: float | None) -> boo
 
     The bit alone does not tell: the AVR boards never clear it. All programs set it because the battery showed 0 V.
     """
-    return bool((status or 0) & StatusFlag.NO_SOLAR_COMMUNICATION) and not battery_volts
+    return not battery_volts and bool((status or 0) & StatusFlag.NO_SOLAR_COMMUNICATION)
 
 
 def is_position_trusted(latitude: float | None, longitude: float | None) -> bool:

@@ -61,3 +61,18 @@ class Measurement(msgspec.Struct, gc=False):
     status: int | None
     #: True when `measured_at` is not what the node sent but our repair of it.
     time_repaired: bool = False
+
+
+#: What a node measures or decides each minute, in the order of the records: the fields beside node, time and configuration.
+MEASURED_FIELDS = (
+    "minutes_until_shutdown",
+    "power_save_level",
+    "panel_open_circuit_volts",
+    "panel_mpp_volts",
+    "battery_volts",
+    "state_of_charge_percent",
+    "state_of_health_percent",
+    "battery_celsius",
+    "charge_end_volts",
+    "status",
+)

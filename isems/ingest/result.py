@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from isems.domain.measurement import Measurement
+from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
+from isems.storage.tally import INSTANT
+
+#: What can become of a record.
+RESULTS = ("stored", "duplicate", "completed", "rejected", "undecided")
 
 
 class IngestResult(msgspec.Struct):
@@ -35,6 +40,14 @@ class IngestResult(msgspec.Struct):
         self.nodes = list(dict.fromkeys(self.nodes + other.nodes))
         for reason, count in other.reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+    def counts(self, source: Source, received_at: int) -> dict[str, float]:
+        """Give what is counted for good (storage.counters): records by source and result, rejected ones by reason."""
+        counts = {f"rows/{source}/{name}": float(getattr(self, name)) for name in RESULTS}
+        counts |= {f"rejected/{reason}": count for reason, count in self.reasons.items()}
+        if self.stored:
+            counts[f"{INSTANT}{source}"] = received_at
+        return {name: count for name, count in counts.items() if count}
 
     def count_rejected(self, pieces: Sequence[Rejected]) -> None:
         """Count rejected pieces with their reasons."""

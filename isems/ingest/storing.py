@@ -19,12 +19,14 @@ from isems.ingest.notes import take_notes
 from isems.ingest.own_clock import is_clock_trusted, uptime_at_receipt
 from isems.ingest.result import IngestResult
 from isems.ingest.samples import let_lines_wait, reconcile, store_sample
+from isems.storage.counters import count
 from isems.storage.database import Database
 from isems.storage.displaced import take_displaced
 from isems.storage.measurements import Inserted, decode_rows, insert_measurements, select_times
 from isems.storage.node_memory import NodeMemory, insert_runs, select_memories
 from isems.storage.rejected import insert_rejected
 from isems.storage.rows import merge
+from isems.storage.tally import unite
 from isems.storage.undecided import insert_undecided
 
 
@@ -46,8 +48,11 @@ def ingest_all(database: Database, payloads: Sequence[Payload], moment: Moment) 
 
 
 def store_payloads(connection: Connection, payloads: Sequence[Payload], moment: Moment) -> list[IngestResult]:
-    """Store payloads as a part of somebody's transaction."""
-    return store_all(connection, [read_payload(payload) for payload in payloads], moment)
+    """Store payloads as a part of somebody's transaction, and count what became of their records."""
+    results = store_all(connection, [read_payload(payload) for payload in payloads], moment)
+    stored = zip(payloads, results, strict=True)
+    count(connection, unite(one.counts(payload.source, payload.received_at) for payload, one in stored))
+    return results
 
 
 def store_all(connection: Connection, arrivals: Sequence[Arrival], moment: Moment) -> list[IngestResult]:

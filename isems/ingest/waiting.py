@@ -8,11 +8,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.domain.clock import Moment
+from isems.domain.payload import Source
 from isems.ingest.backlog import settle_backlog
 from isems.ingest.own_clock import correct_receipt, is_boot_confirmed
 from isems.ingest.result import IngestResult
 from isems.ingest.storing import store_payloads
 from isems.storage.backlog import select_expired
+from isems.storage.counters import count
 from isems.storage.database import Database
 from isems.storage.undecided import Undecided, count_bytes, delete_undecided, select_undecided
 
@@ -102,5 +104,7 @@ def settle_expired(database: Database, moment: Moment) -> IngestResult:
         nodes = select_expired(connection, moment.now, MAX_EXPIRED)
     for node in nodes:
         with database.write() as connection:
-            total.add(settle_backlog(connection, node, None, moment))
+            settled = settle_backlog(connection, node, None, moment)
+            count(connection, settled.counts(Source.MQTT, moment.now))  # only a broker's queue is waited for
+        total.add(settled)
     return total

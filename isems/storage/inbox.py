@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from isems.storage import schema
 from isems.storage.bulk import BulkInsert
-from isems.storage.database import Database, database_of, memory_of, raw_sqlite
+from isems.storage.counters import write_counts
+from isems.storage.database import Database, database_of, raw_sqlite
 from isems.storage.rows import Row
+from isems.storage.writer_memory import memory_of
 
 #: Node and second.
 Key = tuple[int, int]
@@ -67,6 +69,11 @@ def is_empty(connection: Connection) -> bool:
     return not _rows_here(connection)
 
 
+def count_inbox(connection: Connection) -> int:
+    """Give how many rows are here, to whoever reads; of PostgreSQL none."""
+    return int(connection.exec_driver_sql("SELECT count(*) FROM inbox").scalar_one())
+
+
 def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Row]:
     """Give the rows here with these keys."""
     here = _rows_here(connection)
@@ -106,11 +113,14 @@ def settle(connection: Connection) -> int:
 
 
 def settle_database(database: Database) -> int:
-    """Sort in whatever is here, in a transaction of its own; for a process that has nothing to do, or ends."""
-    if not database.has_inbox:
+    """Sort in whatever is here, in a transaction of its own, and write what was counted; for a process that has nothing
+    to do, or ends.
+    """
+    if not database.has_inbox and not database.tally.pending():
         return 0
     with database.write() as connection:
-        return settle(connection)
+        write_counts(connection)
+        return settle(connection) if database.has_inbox else 0
 
 
 def may_be_sorted(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:

@@ -17,13 +17,14 @@ from isems.storage.configurations import (
     place_configurations,
     read_configurations,
 )
-from isems.storage.database import database_of, memory_of, raw_sqlite
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
 from isems.storage.partitions import make_parts
 from isems.storage.rollups import note_changes, remember_marks
 from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
+from isems.storage.writer_memory import memory_of
 
 #: Under this name a writing connection remembers the configuration that is noted with each node.
 NOTED = "noted"

@@ -1,14 +1,18 @@
 """The newest measurements, read without touching the history behind them."""
 
+from collections.abc import Mapping
+from operator import itemgetter
+
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
-from isems.storage.database import database_of, is_writing, raw_sqlite
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST
 from isems.storage.measurements import decode_rows
 from isems.storage.rows import Row, decode
+from isems.storage.writer_memory import is_writing
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -73,6 +77,38 @@ def _select_latest(connection: Connection) -> list[Row]:
     return rows
 
 
+#: The time of the oldest row that is wanted is sought first; a node with fewer rows has them all.
+SQLITE_RECORDS = (
+    f"SELECT {_PREFIXED} FROM json_each(?) wanted CROSS JOIN measurement m ON m.node_id = wanted.value AND m.measured_at"
+    " >= coalesce((SELECT measured_at FROM measurement WHERE node_id = wanted.value ORDER BY measured_at DESC"
+    " LIMIT 1 OFFSET ?), 0)"
+)
+#: The inbox has no index, and is looked through once for all nodes.
+SQLITE_INBOX_RECORDS = f"SELECT {LIST} FROM inbox WHERE node_id IN (SELECT value FROM json_each(?))"
+POSTGRES_RECORDS = (
+    f"SELECT {_PREFIXED} FROM unnest(%s::integer[]) wanted(id) CROSS JOIN LATERAL"
+    " (SELECT * FROM measurement WHERE node_id = wanted.id ORDER BY measured_at DESC LIMIT %s) m"
+)
+
+
+def select_newest_records(connection: Connection, names: Mapping[int, str], limit: int) -> dict[int, list[Measurement]]:
+    """Give the newest measurements of each of these nodes that has any, newest first; nodes by their numbers."""
+    if database_of(connection).is_sqlite:
+        raw, wanted = raw_sqlite(connection), msgspec.json.encode(list(names)).decode()
+        rows: list[Row] = raw.execute(SQLITE_RECORDS, (wanted, limit - 1)).fetchall()
+        rows += raw.execute(SQLITE_INBOX_RECORDS, (wanted,)).fetchall()
+    else:
+        rows = [tuple(row) for row in connection.exec_driver_sql(POSTGRES_RECORDS, (list(names), limit)).all()]
+    rows.sort(key=itemgetter(0, 1), reverse=True)
+    configurations = read_configurations(connection, {row[2] for row in rows})
+    found: dict[int, list[Measurement]] = {}
+    for row in rows:
+        records = found.setdefault(row[0], [])
+        if len(records) < limit:
+            records.append(decode(names[row[0]], configurations[row[2]], row))
+    return found
+
+
 class _InboxIndex(msgspec.Struct):
     """Which row of the inbox is each node's newest, as far as a connection has read it."""
 
@@ -97,6 +133,39 @@ def _find_newest_in_inbox(connection: Connection) -> list[int]:
     if not is_writing(connection):  # what it sees may be rolled back
         connection.info["inbox_index"] = index
     return [row_id for _, row_id in index.newest.values()]
+
+
+#: Not of the view: that would read all of the node's rows.
+_FIRST = text(
+    "SELECT min(first) FROM (SELECT min(measured_at) AS first FROM measurement WHERE node_id = :node"
+    " UNION ALL SELECT min(measured_at) FROM inbox WHERE node_id = :node) AS firsts"
+)
+
+
+_FIRST_DAY = text("SELECT starts_at, ends_at FROM daily WHERE node_id = :node ORDER BY starts_at LIMIT 1")
+
+
+def select_first_time(connection: Connection, node_id: int) -> int | None:
+    """Give when a node's oldest measurement was taken, in epoch seconds; of a day that was pruned, its begin."""
+    first: int | None = connection.execute(_FIRST, {"node": node_id}).scalar()
+    day = connection.execute(_FIRST_DAY, {"node": node_id}).first()
+    is_pruned = day is not None and (first is None or day.ends_at <= first)
+    return day.starts_at if day is not None and is_pruned else first
+
+
+_FIRST_CONFIGURED = text(
+    "SELECT min(measured_at) FROM every_measurement WHERE node_id = :node AND configuration_id = :configuration"
+    " AND measured_at >= :first AND measured_at < :end"
+)
+
+
+def select_first_configured(
+    connection: Connection, node_id: int, configuration_id: int, first: int, end: int
+) -> int | None:
+    """Give when a node first showed a configuration from `first` to before `end`; reads all records in between."""
+    span = {"node": node_id, "configuration": configuration_id, "first": first, "end": end}
+    found: int | None = connection.execute(_FIRST_CONFIGURED, span).scalar()
+    return found
 
 
 def count_measurements(connection: Connection) -> int:

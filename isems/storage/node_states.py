@@ -6,9 +6,10 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from isems.domain.clock import ClockReading, ClockState, state_at
-from isems.storage.database import Upsert, memory_of
+from isems.storage.database import Upsert
 from isems.storage.nodes import find_nodes
 from isems.storage.schema import node, node_address, node_state, poll_target
+from isems.storage.writer_memory import memory_of
 
 _NEW = {
     "has_samples": False,
@@ -76,13 +77,16 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     addresses: list[str]
     #: Who polled it there.
     collectors: list[str]
+    #: The newest that is no placeholder.
+    configuration_id: int | None = None
 
 
-def select_node_states(connection: Connection, now: int) -> list[NodeState]:
-    """Give every node, by name."""
+def select_node_states(connection: Connection, now: int, node_id: int | None = None) -> list[NodeState]:
+    """Give every node, by name; or only one."""
     polled: dict[int, list[tuple[str, str | None]]] = {}
     for row in connection.execute(_ADDRESSES, {"since": now - ADDRESS_SECONDS}):
         polled.setdefault(row.node_id, []).append((row.address, row.holder))
+    states = _STATES if node_id is None else _STATES.where(node.c.id == node_id)
     return [
         NodeState(
             id=row.id,
@@ -95,8 +99,9 @@ def select_node_states(connection: Connection, now: int) -> list[NodeState]:
             conflicts=row.conflicts or 0,
             addresses=[address for address, _ in polled.get(row.id, [])],
             collectors=sorted({holder for _, holder in polled.get(row.id, []) if holder}),
+            configuration_id=row.configuration_id,
         )
-        for row in connection.execute(_STATES)
+        for row in connection.execute(states)
     ]
 
 

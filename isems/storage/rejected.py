@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select
 
 from isems.domain.payload import Source
 from isems.domain.rejection import Reason, Rejected
@@ -47,6 +47,7 @@ _DELETE = delete(table).where(table.c.id == bindparam("dropped_id"))
 class StoredRejection(msgspec.Struct, frozen=True, kw_only=True):
     """A rejected piece of input with how often and when it came (epoch seconds)."""
 
+    id: int
     source: str
     address: str
     node: str | None
@@ -150,6 +151,40 @@ def select_rejected(connection: Connection, limit: int = 1000) -> list[StoredRej
     fields = [table.c[field] for field in StoredRejection.__struct_fields__]
     rows = connection.execute(select(*fields).order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit))
     return [StoredRejection(**row._mapping) for row in rows]
+
+
+def select_rejected_page(
+    connection: Connection,
+    *,
+    before: tuple[int, int] | None = None,
+    node: str | None = None,
+    reason: str | None = None,
+    limit: int,
+) -> list[StoredRejection]:
+    """Give rejected input, the latest first; `before` is `last_at` and id of the last piece that was given.
+
+    Each kind of row is asked for by itself, so that an index gives the order and no more than a page is read.
+    """
+    found: list[StoredRejection] = []
+    for is_permanent in (False, True):
+        statement = select(*(table.c[field] for field in StoredRejection.__struct_fields__))
+        statement = statement.where(table.c.is_permanent.is_(is_permanent))
+        if node is not None:
+            statement = statement.where(table.c.origin == node, table.c.node == node)
+        if reason is not None:
+            statement = statement.where(table.c.reason == reason)
+        if before is not None:
+            last_at, last_id = before
+            is_earlier = or_(table.c.last_at < last_at, table.c.id < last_id)
+            statement = statement.where(table.c.last_at <= last_at, is_earlier)
+        rows = connection.execute(statement.order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit))
+        found += [StoredRejection(**row._mapping) for row in rows]
+    return sorted(found, key=lambda piece: (piece.last_at, piece.id), reverse=True)[:limit]
+
+
+def count_rejected(connection: Connection) -> int:
+    """Tell how many distinct pieces are kept."""
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def count_dropped(connection: Connection) -> dict[Reason, int]:

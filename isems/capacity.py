@@ -1,0 +1,72 @@
+"""How much room the data take, how fast they grow, and how long the disk has room for them."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from isems.storage.counters import SINCE, WRITTEN_BYTES, read_counts
+from isems.storage.database import Database
+from isems.storage.history import count_nearly, count_since
+from isems.storage.size import measure_size
+
+HOUR, DAY = 3600, 86_400
+#: Growth is that of the last days.
+GROWTH_DAYS = 7
+#: Of fewer measurements nothing can be told: tables that are nearly empty take room, too.
+MIN_MEASUREMENTS = 10_000
+
+
+class StorageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes and measurements; None where it cannot be told."""
+
+    #: The database with its indexes, roll-ups, rejected input and journal.
+    database_bytes: int
+    #: Of SQLite's disk; of PostgreSQL's only its server knows.
+    disk_free_bytes: int | None
+    disk_bytes: int | None
+    #: Kept raw, to within some hours' of late ones.
+    measurements: int
+    #: Everything but the journal, divided by the measurements.
+    bytes_per_measurement: float | None
+    #: Of the last seven days, by the measurements' own times: history that was imported does not count.
+    measurements_per_day: float
+    growth_bytes_per_day: float | None
+    #: If it goes on growing so, and nothing else fills the disk.
+    days_until_full: float | None
+    #: What our processes had written to disks, whole pages of whatever file, on average since then; of SQLite only.
+    written_bytes_per_day: float | None
+    written_since: datetime | None
+
+
+def report_storage(database: Database, now: int) -> StorageReport:
+    """Examine the database; `now` in epoch seconds. Raises StorageError where it cannot be used."""
+    with database.read() as connection:
+        size = measure_size(connection)
+        measurements = count_nearly(connection)
+        since = (now - GROWTH_DAYS * DAY) // HOUR * HOUR
+        per_day = count_since(connection, since) * DAY / (now - since)
+        written, written_since = _written_per_day(connection, now)
+    each = size.used_bytes / measurements if measurements >= MIN_MEASUREMENTS else None
+    growth = None if each is None else per_day * each
+    return StorageReport(
+        database_bytes=size.database_bytes,
+        disk_free_bytes=size.disk_free_bytes,
+        disk_bytes=size.disk_bytes,
+        measurements=measurements,
+        bytes_per_measurement=each,
+        measurements_per_day=per_day,
+        growth_bytes_per_day=growth,
+        days_until_full=size.disk_free_bytes / growth if growth and size.disk_free_bytes is not None else None,
+        written_bytes_per_day=written,
+        written_since=written_since,
+    )
+
+
+def _written_per_day(connection: Connection, now: int) -> tuple[float | None, datetime | None]:
+    """Give the average, once there is an hour of it."""
+    counts = read_counts(connection)
+    since = counts.get(SINCE, now)
+    if now - since < HOUR or WRITTEN_BYTES not in counts:
+        return None, None
+    return counts[WRITTEN_BYTES] * DAY / (now - since), datetime.fromtimestamp(int(since), UTC)
