@@ -36,7 +36,7 @@ from isems.upkeep import Upkeep, roll_up_all
 log = logging.getLogger(__name__)
 
 #: How long a single poll goes on with rolling up history.
-UPKEEP_SECONDS = 10.0
+UPKEEP_SECONDS = 60.0
 
 
 @commands.command("update-data")
