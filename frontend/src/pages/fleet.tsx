@@ -7,7 +7,7 @@ import { NodeItem } from "../components/card";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon } from "../components/marks";
 import { Notice, Standing, frozenSince } from "../components/notices";
-import { useWords, type Words } from "../i18n/use";
+import { sayTime, useWords, type Words } from "../i18n/use";
 import { findCalls } from "../state/find";
 import { GROUPS, filterNodes, needsYou, newestMeasuredAt, sortNodes, tally, type Group } from "../state/fleet";
 import { view, type View } from "../state/view";
@@ -95,7 +95,7 @@ interface StripProps {
 
 /** The headline, how far each node is from its disconnect, and how many there are of each state. */
 function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
-  const { texts, format } = words;
+  const { texts } = words;
   const now = useNow();
   const count = nodes.filter((one) => needsYou(one.state)).length;
   return (
@@ -103,7 +103,7 @@ function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
       <header>
         <h2>
           {texts.headline(count, frozenAt !== null)}{" "}
-          <span>{frozenAt !== null ? texts.since(format.at(frozenAt, now)) : count === 0 ? texts.nodes(nodes.length) : texts.ofNodes(nodes.length)}</span>
+          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? texts.nodes(nodes.length) : texts.ofNodes(nodes.length)}</span>
         </h2>
         {isBeside && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
       </header>
