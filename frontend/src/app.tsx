@@ -40,8 +40,8 @@ export function App() {
       </a>
       <div class="frame">
         <Navigation />
-        <Simulated />
         <main class="page" id="content" ref={page} tabIndex={-1}>
+          <Simulated />
           <Page at={at} isWide={isWide} />
         </main>
       </div>

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 #: Kept as artifacts of a run; git ignores it.
 SCREENSHOTS = ROOT / "screenshots"
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = (390, 844)
 DESKTOP = (1440, 900)
 FLAGS = (
@@ -57,6 +58,12 @@ class Visit:
             route.abort("connectionrefused")
         else:
             route.continue_()
+
+    def check_accessibility(self) -> list[str]:
+        """Give what axe-core finds wrong, each with the first place."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("axe.run()")["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html']} {one['nodes'][0].get('failureSummary')}" for one in found]
 
     def scrolls_sideways(self) -> bool:
         """Tell whether the page is wider than the window."""

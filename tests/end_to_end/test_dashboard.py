@@ -91,6 +91,7 @@ def test_the_fleet_tells_who_needs_somebody_and_asks_nobody_outside(
         assert page.evaluate("document.documentElement.lang") == language
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert not visited.scrolls_sideways()
+        assert visited.check_accessibility() == []
         assert visited.troubles == []
 
 
