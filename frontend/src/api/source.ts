@@ -40,7 +40,7 @@ export class Source<T> extends Store<Snapshot<T>> {
 
   constructor(
     private readonly name: string,
-    private readonly load: (ask: Ask) => Promise<T>,
+    private readonly load: (ask: Ask, show: (part: T) => void) => Promise<T>,
     private readonly everyMs = POLL_MS,
   ) {
     const kept = recall<T>(name);
@@ -53,7 +53,7 @@ export class Source<T> extends Store<Snapshot<T>> {
     this.isAsking = true;
     clearTimeout(this.timer);
     try {
-      const value = await this.load(this.ask);
+      const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part }));
       const at = collectorNow();
       this.set({ value, at, failure: null });
       keep(this.name, at, value);
