@@ -84,7 +84,7 @@ function Split({ chosen }: { chosen: string | null }) {
 function lazily<P extends object>(load: () => Promise<{ default: ComponentType<P> }>): ComponentType<P> {
   let loaded: ComponentType<P> | null = null;
   return (props: P) => {
-    const [, render] = useState(loaded);
+    const [, render] = useState(() => loaded);
     useEffect(() => {
       if (loaded) return;
       // A chunk of an older build is gone after an upgrade: the page is loaded anew.
