@@ -12,7 +12,7 @@ import { type Hands, useGestures } from "./gestures";
 import { GUTTER, type LaneSpec, RIGHT, TOP, drawLane, laneHeight } from "./lane";
 import { type Lane, type Mark, type Picture, disconnectAt, makePicture, nearest, thinMarks } from "./picture";
 import { useWidth } from "./skyline";
-import { timeTicks } from "./ticks";
+import { type Scale, timeTicks } from "./ticks";
 import "uplot/dist/uPlot.min.css";
 
 export interface LanesProps {
@@ -29,7 +29,9 @@ export interface LanesProps {
 
 const HEIGHTS: Record<Lane["name"], number> = { battery: 176, panel: 84, charge: 64, temperature: 76 };
 /** CSS pixels of a sheet of A4 between its margins. */
-const PAPER_WIDTH = 660;
+const PAPER_WIDTH = 700;
+/** All of a node has to fit on one page; style/node.css knows this share too. */
+const PAPER_SHARE = 0.54;
 /** Labels of the time axis are about that wide. */
 const LABEL_WIDTH = 62;
 const MARK_WIDTH = 16;
@@ -42,7 +44,10 @@ export default function Lanes(props: LanesProps) {
   const [preview, setPreview] = useState<Span | null>(null);
   const stack = useRef<HTMLDivElement>(null);
   const width = useWidth(stack);
-  const end = Math.ceil(useNow() / 60_000) * 60_000;
+  const now = useNow();
+  const frozenAt = useContext(FrozenAt);
+  // While the collector is out of reach nobody knows what came since: that is no gap.
+  const end = Math.ceil((frozenAt ?? now) / 60_000) * 60_000;
   const picture = useMemo(() => makePicture(series, span, node, detail, end), [series, span.from, span.to, node, detail, end]);
   const shown = preview ?? span;
   const hands: Hands = {
@@ -168,12 +173,12 @@ function LanePlot({ lane, span, width, words, texts, hasTimes }: PlotProps) {
     height: HEIGHTS[lane.name],
   };
   useLayoutEffect(() => {
-    const draw = (pixels: number) => {
+    const draw = (pixels: number, share: number) => {
       drawn.current?.end();
-      if (box.current) drawn.current = drawLane(box.current, spec, pixels, latest.current);
+      if (box.current) drawn.current = drawLane(box.current, { ...spec, height: spec.height * share }, pixels, latest.current);
     };
-    draw(width);
-    const stop = onPrint(() => draw(PAPER_WIDTH), () => draw(width));
+    draw(width, 1);
+    const stop = onPrint(() => draw(PAPER_WIDTH, PAPER_SHARE), () => draw(width, 1));
     return () => {
       stop();
       drawn.current?.end();
@@ -183,23 +188,23 @@ function LanePlot({ lane, span, width, words, texts, hasTimes }: PlotProps) {
   useLayoutEffect(() => drawn.current?.move(span), [span.from, span.to]);
   const disconnect = lane.spec.levels.at(-1);
   return (
-    <div class="plot" ref={box} style={{ minHeight: `${laneHeight(spec)}px` }}>
+    <div class="plot" ref={box} style={{ "--height": `${spec.height}px`, minHeight: `${laneHeight(spec)}px` }}>
       <b class="unit">{lane.unit}</b>
-      {disconnect && <DisconnectLabel value={disconnect.value} spec={spec} words={words} texts={texts} />}
+      {disconnect && <DisconnectLabel value={disconnect.value} scale={spec.scale} words={words} texts={texts} />}
     </div>
   );
 }
 
-/** Names the red line, below it where there is room. */
-function DisconnectLabel({ value, spec, words, texts }: { value: number; spec: LaneSpec; words: Words; texts: NodeTexts }) {
-  const { from, to } = spec.scale;
-  const top = TOP + ((to - value) / (to - from)) * spec.height;
-  if (value < from || value > to) return null;
-  const isLow = top > TOP + spec.height - 19;
+/** Names the red line, below it where there is room. Shares of the plot, which is lower on paper. */
+function DisconnectLabel({ value, scale, words, texts }: { value: number; scale: Scale; words: Words; texts: NodeTexts }) {
+  const share = (scale.to - value) / (scale.to - scale.from);
+  if (share < 0 || share > 1) return null;
   return (
-    <span class="level" style={{ left: `${GUTTER + 6}px`, top: `${isLow ? top - 19 : top + 2}px` }}>
-      {texts.disconnectName} {words.format.withUnit(value, 2, "V")}
-    </span>
+    <div class="levels" style={{ top: `${TOP}px`, left: `${GUTTER + 6}px` }}>
+      <span class={share > 0.88 ? "level above" : "level"} style={{ top: `${share * 100}%` }}>
+        {texts.disconnectName} {words.format.withUnit(value, 2, "V")}
+      </span>
+    </div>
   );
 }
 
@@ -272,7 +277,7 @@ interface ReadoutProps {
 }
 
 /** What the cursor points at, in a line that nothing covers; without one the newest of what is shown. */
-function Readout({ picture, series, at, words, texts }: ReadoutProps) {
+function Readout({ picture, series, at, words, texts, node }: ReadoutProps) {
   const now = useNow();
   const { format } = words;
   const gap = at === null ? undefined : picture.gaps.find((one) => one.from <= at && at <= one.to);
@@ -284,12 +289,14 @@ function Readout({ picture, series, at, words, texts }: ReadoutProps) {
       </p>
     );
   }
-  const index = at === null ? series.at.length - 1 - [...series.mean.battery_volts].reverse().findIndex((one) => one !== null) : nearest(series.at, at);
+  const index = at === null ? lastKnown(series) : nearest(series.at, at);
   const instant = series.at[index];
   if (instant === undefined) return <p class="readout">{texts.noValues}</p>;
+  // A running bucket's middle may lie in the future.
+  const time = format.at(Math.min(instant, node.newest ? Date.parse(node.newest.measured_at) : now), now);
   return (
     <p class="readout">
-      <b>{at === null ? `${texts.newestAt}: ${format.at(Math.min(instant, now), now)}` : format.at(Math.min(instant, now), now)}</b>
+      <b>{at === null ? `${texts.newestAt}: ${time}` : time}</b>
       {says(series, index, picture, words, texts).map(({ name, value }) => (
         <span key={name}>
           {name} <b>{value}</b>
@@ -297,6 +304,12 @@ function Readout({ picture, series, at, words, texts }: ReadoutProps) {
       ))}
     </p>
   );
+}
+
+function lastKnown({ mean }: Series): number {
+  let index = mean.battery_volts.length - 1;
+  while (index >= 0 && mean.battery_volts[index] === null) index -= 1;
+  return index;
 }
 
 function says(series: Series, index: number, { disconnects }: Picture, { format, texts: common }: Words, texts: NodeTexts): { name: string; value: string }[] {

@@ -55,7 +55,7 @@ export function disconnectLevels(node: Node, detail: NodeDetail | null, span: Sp
 
 /** The disconnect at an instant, in volts; null: not known. */
 export const disconnectAt = (levels: readonly Level[], at: number): number | null =>
-  levels.find(({ from, to }) => from <= at && at <= to)?.value ?? null;
+  levels.filter(({ from }) => from <= at).at(-1)?.value ?? null;
 
 /** Changes of the configuration and what the measurements tell; the first configuration is no change. */
 export function listMarks(happenings: readonly Happening[], detail: NodeDetail | null): Mark[] {
@@ -151,7 +151,7 @@ export function makePicture(series: Series, span: Span, node: Node, detail: Node
         { values: open, color: "--c-panel" },
         { values: work, color: "--c-panel", dash: [2, 2], width: 1.4 },
       ],
-      (found) => niceScale(0, Math.max(20, found?.[1] ?? 0), 1, 3),
+      (found) => niceScale(0, Math.max(21, found?.[1] ?? 0), 1, 3),
     ),
     lane(
       "charge",

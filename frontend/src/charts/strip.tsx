@@ -7,7 +7,7 @@ import { useNow } from "../state/use";
 import { useWidth } from "./skyline";
 import { dayKey, decimalsOf, niceScale, scaleTicks } from "./ticks";
 
-const LEFT = 40;
+const LEFT = 46;
 const TOP = 14;
 const BASE = 76;
 const HEIGHT = 112;

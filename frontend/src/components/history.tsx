@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type NodeDetail, type Series, csvPath, pastSeries, recentSeries } from "../api/series";
 import type { Source } from "../api/source";
 import type { Node } from "../api/types";
@@ -25,8 +25,9 @@ import {
 } from "../state/range";
 import { readQuery, writeRoute } from "../state/route";
 import { useNow, useSource } from "../state/use";
+import { FrozenAt } from "./age";
 import { Icon, type IconName } from "./marks";
-import { Loading, Trouble } from "./notices";
+import { Loading, Trouble, frozenSince } from "./notices";
 
 /** Whoever walks from node to node keeps the range. */
 let lastPreset: Preset = USUAL_PRESET;
@@ -41,7 +42,9 @@ export interface HistoryProps {
 /** What became of a node over time: its charts, and which part of the past they show. */
 export function History(props: HistoryProps) {
   const { node, detail, words, texts } = props;
-  const now = useNow();
+  const frozenAt = useContext(FrozenAt);
+  const present = useNow();
+  const now = frozenAt ?? present;
   const first = detail?.first_measured_at ?? node.newest?.measured_at ?? null;
   const firstAt = first === null ? null : Date.parse(first);
   const [chosen, set] = useChosen(node.node);
@@ -65,11 +68,17 @@ export function History(props: HistoryProps) {
   };
   return (
     <section class="panel a-history">
-      <Head {...props} chosen={chosen} span={span} source={source} />
+      <Head {...props} isLive={chosen.zoom === null && frozenAt === null} span={span} source={source} />
       <div class="chart" tabIndex={0} role="group" aria-label={texts.chartLabel(words.format.at(span.from, now), words.format.at(span.to, now))} onKeyDown={key}>
         <Plots {...props} source={source} span={span} limits={limits} choose={look} back={back} />
       </div>
-      <Tools span={span} limits={limits} isZoomed={chosen.zoom !== null} look={look} back={back} texts={texts} />
+      <div class="foot">
+        <Tools span={span} limits={limits} isZoomed={chosen.zoom !== null} look={look} back={back} texts={texts} />
+        <a class="btn small" href={csvPath(node.node, span.from, span.to)} download={`${node.node}.csv`}>
+          <Icon name="download" />
+          {texts.csvOf(chosen.zoom ? texts.partShown : texts.presetNames[chosen.preset])}
+        </a>
+      </div>
       <p class="hint help">{texts.chartHelp}</p>
       <RangePicker chosen={chosen} set={set} texts={texts} />
     </section>
@@ -89,30 +98,25 @@ function useChosen(name: string): [Chosen, (next: Chosen) => void] {
 }
 
 interface HeadProps extends HistoryProps {
-  chosen: Chosen;
+  isLive: boolean;
   span: Span;
   source: Source<Series>;
 }
 
-function Head({ node, words, texts, chosen, span, source }: HeadProps) {
+function Head({ words, texts, isLive, span, source }: HeadProps) {
   const now = useNow();
   const { format } = words;
   const series = useSource(source).value;
   const isDays = span.to - span.from > 2 * 86_400_000;
   const write = (at: number) => (isDays ? format.day(at, now) : format.at(at, now));
-  const name = chosen.zoom ? `${write(span.from)} – ${write(span.to)}` : texts.presetNames[chosen.preset];
   return (
     <header>
       <h2>{texts.history}</h2>
       <p>
-        {write(span.from)} – {write(span.to)}
+        {write(span.from)} – {isLive ? texts.present : write(span.to)}
         {series && `, ${texts.step(series.step)}`}
         {words.timeZone && `, ${texts.zoneTime(cityOf(words.timeZone))}`}
       </p>
-      <a class="btn small" href={csvPath(node.node, span.from, span.to)} download={`${node.node}.csv`}>
-        <Icon name="download" />
-        {texts.csvOf(name)}
-      </a>
     </header>
   );
 }
@@ -136,9 +140,13 @@ function Plots({ source, ...props }: PlotsProps) {
   if (snapshot.value) last.current = snapshot.value;
   const series = snapshot.value ?? last.current;
   const { failure, at, value } = snapshot;
+  const now = useNow();
+  // Of the whole page being out of reach its head tells.
+  const isPageFrozen = useContext(FrozenAt) !== null;
+  const hasTrouble = value === null || (!isPageFrozen && frozenSince(snapshot, now) !== null);
   return (
     <>
-      {failure && value === null && <Trouble failure={failure} at={at} retry={() => void source.refresh()} />}
+      {failure && hasTrouble && <Trouble failure={failure} at={at} retry={() => void source.refresh()} />}
       {series && Lanes ? <Lanes {...props} series={series} /> : !failure && <Loading />}
       {series && <Twin series={series} span={props.span} words={props.words} texts={props.texts} />}
     </>

@@ -9,8 +9,9 @@ export type MarkKind = Happening["kind"] | "configuration";
 /** The words of the node page, which are loaded with it. */
 export interface NodeTexts {
   roofSheet: string;
-  csv: string;
   csvOf: (range: string) => string;
+  present: string;
+  partShown: string;
   intervalOf: (span: string) => string;
   off: string;
   backOn: (volts: string) => string;
@@ -109,8 +110,9 @@ function sayStep(step: string, single: Record<string, string>, every: (count: st
 
 const en: NodeTexts = {
   roofSheet: "Roof sheet",
-  csv: "CSV",
   csvOf: (range) => `CSV, ${range}`,
+  present: "now",
+  partShown: "what is shown",
   intervalOf: (span) => `A reading every ${span}`,
   off: "off",
   backOn: (volts) => `${volts} back on`,
@@ -210,8 +212,9 @@ const en: NodeTexts = {
 
 const de: NodeTexts = {
   roofSheet: "Dachblatt",
-  csv: "CSV",
   csvOf: (range) => `CSV, ${range}`,
+  present: "jetzt",
+  partShown: "was zu sehen ist",
   intervalOf: (span) => `Eine Messung alle ${span}`,
   off: "aus",
   backOn: (volts) => `${volts} wieder an`,
