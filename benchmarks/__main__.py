@@ -8,11 +8,18 @@ import sys
 from collections.abc import Sequence
 from os import cpu_count, getloadavg
 
-from benchmarks import polling, receiving, service, storing
+from benchmarks import history, polling, postgres, receiving, service, storing
 from benchmarks.outcome import Benchmark, Size, run, table
 from isems.cli import prepare_process
 
-USUAL = [*storing.BENCHMARKS, *service.BENCHMARKS, *receiving.BENCHMARKS, *polling.BENCHMARKS]
+USUAL = [
+    *storing.BENCHMARKS,
+    *postgres.BENCHMARKS,
+    *service.BENCHMARKS,
+    *history.BENCHMARKS,
+    *receiving.BENCHMARKS,
+    *polling.BENCHMARKS,
+]
 
 
 def machine() -> str:
@@ -24,11 +31,11 @@ def machine() -> str:
 
 def choose(names: Sequence[str], *, is_full: bool) -> list[Benchmark]:
     """Give the benchmarks of these names, else all; raises ValueError for a name that is none."""
-    known = {benchmark.name: benchmark for benchmark in [*USUAL, *service.FULL]}
+    known = {benchmark.name: benchmark for benchmark in [*USUAL, *history.FULL]}
     for name in names:
         if name not in known:
             raise ValueError(f"there is no benchmark {name!r}, only {', '.join(known)}")
-    return [known[name] for name in names] or [*USUAL, *(service.FULL if is_full else [])]
+    return [known[name] for name in names] or [*USUAL, *(history.FULL if is_full else [])]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

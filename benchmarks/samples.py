@@ -7,12 +7,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Payload, Source
 from isems.storage.database import Database
+from isems.storage.rollups import roll_up
+from isems.storage.schema import metadata
 
 DAY = 86_400
+#: As the service is set by default.
+ZONE = ZoneInfo("Europe/Berlin")
 #: Seconds between two records of a node.
 CADENCE = 60
 START = 1_700_000_000
@@ -68,7 +73,9 @@ FROM node n CROSS JOIN minute
 
 
 def fill(opened: Database, nodes: int, minutes: int, end: int | None = None) -> None:
-    """Give `nodes` nodes a record each minute up to `end`, without our own code in between."""
+    """Give `nodes` nodes a record each minute up to `end`, rolled up, without our own code in between: all have the same
+    values, so the first one's roll-ups are everybody's.
+    """
     first = (int(time.time()) if end is None else end) - CADENCE * minutes
     with opened.write() as connection:
         connection.exec_driver_sql(
@@ -78,7 +85,23 @@ def fill(opened: Database, nodes: int, minutes: int, end: int | None = None) -> 
         names = [(f"Node-{number}", first) for number in range(nodes)]
         connection.exec_driver_sql("INSERT INTO node (name, configuration_id, first_seen_at) VALUES (?, 1, ?)", names)
         connection.exec_driver_sql(_FILL, (minutes, first))
+    _roll_up(opened)
     checkpoint(opened)
+
+
+def _roll_up(opened: Database) -> None:
+    """Roll up the first node, and give its roll-ups to the others."""
+    is_more = True
+    while is_more:
+        with opened.write() as connection:
+            is_more = roll_up(connection, 1, ZONE)
+    with opened.write() as connection:
+        for table in ("hourly", "daily", "rolled_up"):
+            columns = [column.name for column in metadata.tables[table].columns if column.name != "node_id"]
+            connection.exec_driver_sql(
+                f"INSERT INTO {table} (node_id, {', '.join(columns)}) SELECT n.id, {', '.join(f'r.{c}' for c in columns)}"
+                f" FROM {table} r JOIN node n ON n.id > 1 WHERE r.node_id = 1"
+            )
 
 
 def checkpoint(opened: Database) -> None:

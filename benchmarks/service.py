@@ -65,26 +65,33 @@ def service(nodes: int, days: int) -> Iterator[Service]:
     with database() as opened:
         fill(opened, nodes, days * DAY // CADENCE)
         path = opened.url.database or ""
-        port = _free_port()
-        environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": f"sqlite:///{path}",
-            "ISEMS_PORT": str(port),
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "isems", "serve"],
-            env=environment,
-            cwd=Path(path).parent,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with closing(_connect(port)) as connection:
-                yield Service(process, connection, path)
-        finally:
-            process.terminate()
-            process.wait(20)
+        with serving(f"sqlite:///{path}", Path(path).parent) as (process, connection):
+            yield Service(process, connection, path)
+
+
+@contextmanager
+def serving(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], HTTPConnection]]:
+    """`isems serve` on a database, and a connection to it."""
+    port = _free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": url,
+        "ISEMS_PORT": str(port),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "isems", "serve"],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with closing(_connect(port)) as connection:
+            yield process, connection
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def _free_port() -> int:
@@ -261,4 +268,3 @@ BENCHMARKS = [
     Benchmark("memory-idle", "memory of the service, idle", "MB", "", start_memory_idle, at_most=80),
     Benchmark("memory-load", "the same, after load", "MB", "", start_memory_after_load, at_most=80),
 ]
-FULL = [newest_of_each(365, "1 year")]

@@ -9,11 +9,13 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.outcome import Benchmark, Round, Size
-from benchmarks.samples import CADENCE, DAY, START, checkpoint, cpu_seconds, database, fill, line, moment, payload
+from benchmarks.samples import CADENCE, DAY, START, ZONE, checkpoint, cpu_seconds, database, fill, line, moment, payload
 from isems.domain.payload import Payload
 from isems.ingest import ingest, ingest_all, read_payload
-from isems.storage.database import WAL_PAGES, Database
+from isems.storage.database import Database
 from isems.storage.inbox import COLUMNS, LIST, settle_database
+from isems.storage.sqlite_file import WAL_PAGES
+from isems.upkeep import roll_up_all
 
 Measure = Callable[[], Round]
 #: Logs of a round of the bulk rows.
@@ -108,14 +110,14 @@ def start_mixed(size: Size, *, is_durable: bool, clock: Clock) -> Iterator[Measu
         minutes = count()
 
         def measure() -> Round:
-            payloads = [_mixed(size.nodes, next(minutes)) for _ in range(4 * size.commits)]
+            payloads = [mixed(size.nodes, next(minutes)) for _ in range(4 * size.commits)]
             batches = _bare_batches(payloads)
             return Round(_store(ours, payloads, clock) / 1000, _store_bare(bare, batches, clock) / 1000)
 
         yield measure
 
 
-def _mixed(nodes: int, minute: int) -> Payload:
+def mixed(nodes: int, minute: int) -> Payload:
     return payload([line(f"Node-{node}", minute) for node in range(nodes)], START + CADENCE * minute)
 
 
@@ -149,7 +151,7 @@ def start_bytes_at_rest(size: Size) -> Iterator[Measure]:
             empty = path.stat().st_size
             minutes = 20 * size.commits
             for minute in range(minutes):
-                ingest(opened, _mixed(size.nodes, minute), moment(START + CADENCE * minute))
+                ingest(opened, mixed(size.nodes, minute), moment(START + CADENCE * minute))
             settle_database(opened)
             with _bare(opened) as bare:  # the inbox's pages are free now, for the next rows
                 bare.executescript("PRAGMA incremental_vacuum")
@@ -168,7 +170,7 @@ def written_bytes() -> int:
 @contextmanager
 def start_written(size: Size, *, interval: int) -> Iterator[Measure]:
     """A fleet that reports once a minute, each node at another second, after a day of history; what waits is stored
-    each `interval` seconds. So long that the inbox is full and settled twice.
+    each `interval` seconds. So long, six hours, that the inbox is settled four times and history rolled up once.
     """
     with database(has_inbox=True) as opened:
         fill(opened, size.nodes, DAY // CADENCE, START)
@@ -177,8 +179,9 @@ def start_written(size: Size, *, interval: int) -> Iterator[Measure]:
         def measure() -> Round:
             rows = 0
             before = written_bytes()
-            for _ in range(4 * size.commits):
+            for _ in range(9 * size.commits):
                 rows += _store_minute(opened, size.nodes, next(minutes), interval)
+            roll_up_all(opened, ZONE)
             checkpoint(opened)
             return Round((written_bytes() - before) / rows)
 
@@ -223,7 +226,7 @@ BENCHMARKS = [
     Benchmark("at-rest", "bytes at rest a measurement, in order of arrival", "B", "", start_bytes_at_rest, at_most=48),
     Benchmark(
         "written-30s",
-        "bytes written a measurement, 100 nodes a minute, a commit each 30 s",
+        "bytes written a measurement, roll-ups included, 100 nodes a minute, a commit each 30 s",
         "B",
         "",
         partial(start_written, interval=30),

@@ -5,6 +5,8 @@ import logging
 import math
 import random
 import re
+import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +20,20 @@ from sqlalchemy import Connection
 from isems.config import Config
 from isems.domain.clock import Moment
 from isems.domain.payload import Payload, Source
-from isems.domain.polling import PollOutcome, PollTarget, is_short_memory, next_wait, span_of
+from isems.domain.polling import JITTER, PollOutcome, PollTarget, is_short_memory, next_wait, span_of
 from isems.errors import ConfigError, IsemsError, SourceError
 from isems.ingest import IngestResult, WaitingInput, ingest, store_payloads
 from isems.sources.files import read_log_file
 from isems.sources.node_client import parse_node_url
 from isems.sources.own_clock import read_moment
-from isems.sources.poller import Polled, poll_node
+from isems.sources.poller import poll_node
 from isems.storage.counters import count
 from isems.storage.database import Database
 from isems.storage.group_writer import GroupWriter
 from isems.storage.inbox import settle_database
 from isems.storage.node_states import note_addresses
-from isems.storage.poll_targets import save_targets, select_targets
+from isems.storage.poll_leases import Left, PollLeases, Wanted
+from isems.storage.poll_targets import save_targets
 from isems.storage.tally import unite
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,8 @@ GROUP_BYTES = 500_000
 WAVE_SECONDS = 0.2
 #: An answer above this is held in memory by few polls at a time.
 BIG_BYTES = 16_384
+#: So many leases are taken together.
+LEASES_AT_ONCE = 500
 
 
 class NodeReport(msgspec.Struct, frozen=True):
@@ -55,6 +60,8 @@ class NodeReport(msgspec.Struct, frozen=True):
     note: str | None = None
     #: Seconds that the node's memory spans, where that is less than the poll interval.
     short_memory: int | None = None
+    #: Who polls it, or that it is not due: it was not asked.
+    left: Left | None = None
 
 
 class _Answer(NamedTuple):
@@ -64,6 +71,26 @@ class _Answer(NamedTuple):
     payload: Payload | None
     #: How long the poll took.
     seconds: float
+    is_log_missing: bool = False
+
+
+class _Stored(NamedTuple):
+    """What became of an answer."""
+
+    result: IngestResult
+    due_at: int | None
+
+
+class _Known(NamedTuple):
+    """What this process has learnt of an address."""
+
+    outcome: PollOutcome | None = None
+    #: Failed polls since then.
+    failures: int = 0
+    #: When it is due by the database's clock, as it was seen last.
+    due_at: int | None = None
+    #: The wait that was decided before anything was learnt here.
+    last_wait: int | None = None
 
 
 class Collector:
@@ -87,11 +114,22 @@ class Collector:
         big_slots = max(4, config.poll_concurrency // 4)
         self._big_slots = asyncio.Semaphore(big_slots)
         self._waiting = WaitingInput(database)
-        self._targets: dict[str, PollTarget] = {}
+        self._known: dict[str, _Known] = {}
         #: Answers that are still to come before there is nothing more to wait for.
         self._to_come = math.inf
-        self._loading = asyncio.Lock()
-        self._writer: GroupWriter[_Answer, IngestResult] = GroupWriter(
+        #: The name under which it takes leases: for people the host, and a random end.
+        self.holder = f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
+        self._leases = PollLeases(
+            database,
+            self.holder,
+            poll_seconds=config.poll_deadline + commit_seconds,
+            interval=config.poll_interval,
+        )
+        # Those that are wanted while others are being taken are taken together.
+        self._taker: GroupWriter[Wanted, PollTarget | Left] = GroupWriter(
+            self._leases.take, lambda: None, interval_seconds=0, limit=LEASES_AT_ONCE
+        )
+        self._writer: GroupWriter[_Answer, _Stored] = GroupWriter(
             self._write,
             lambda: settle_database(database),
             interval_seconds=commit_seconds,
@@ -99,29 +137,49 @@ class Collector:
             limit=min(GROUP_BYTES, big_slots * BIG_BYTES),
         )
 
-    async def poll(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
+    async def poll(self, address: str, *, is_urgent: bool = True) -> NodeReport:
         """Poll one address and store what it gave; a node's failure is a report, never an exception.
 
-        The outcome is None where nothing new was learnt.
+        It is left alone while another collector polls it, and, unless this is urgent, before it is due.
         """
-        target = await self._load_target(address)
         async with AsyncExitStack() as stack:
-            try:
-                async with self._slots:
-                    begun = time.monotonic()
-                    polled = await poll_node(
-                        target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline
-                    )
-                    if _size_of(polled) > BIG_BYTES:
-                        await stack.enter_async_context(self._big_slots)
-            except SourceError as error:
-                sentence = str(error).removeprefix(f"{address} ")
-                failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
-                await self._store(_Answer(failed, None, time.monotonic() - begun))
-                return NodeReport(address, IngestResult(), error=sentence), None
-            result = await self._store(_Answer(polled.target, polled.payload, time.monotonic() - begun))
-        outcome = _outcome_of(polled, result)
-        return NodeReport(address, result, note=polled.note, short_memory=self._short_memory(outcome)), outcome
+            async with self._slots:
+                target = await self._take(address, is_urgent=is_urgent)
+                if isinstance(target, Left):
+                    return NodeReport(address, IngestResult(), left=target)
+                stack.callback(self._leases.release, address)
+                answer, note = await self._ask(target)
+                if answer.payload is not None and len(answer.payload.data) > BIG_BYTES:
+                    await stack.enter_async_context(self._big_slots)
+            result = await self._store(answer)
+        outcome = _outcome_of(answer, result)
+        return NodeReport(
+            address, result, error=answer.target.error, note=note, short_memory=self._short_memory(outcome)
+        )
+
+    async def _ask(self, target: PollTarget) -> tuple[_Answer, str | None]:
+        """Ask a node; a failure is an answer without payload. Gives what the operator may want to know, too."""
+        begun = time.monotonic()
+        try:
+            polled = await poll_node(target, now=lambda: int(time.time()), deadline_seconds=self.config.poll_deadline)
+        except SourceError as error:
+            sentence = str(error).removeprefix(f"{target.address} ")
+            failed = msgspec.structs.replace(target, polled_at=self._moment().now, error=sentence)
+            return _Answer(failed, None, time.monotonic() - begun), None
+        seconds = time.monotonic() - begun
+        return _Answer(polled.target, polled.payload, seconds, polled.is_log_missing), polled.note
+
+    async def _take(self, address: str, *, is_urgent: bool) -> PollTarget | Left:
+        """Take the lease of an address, and what is known of it: by this process or another."""
+        known = self._known.get(address, _Known())
+        taken = await asyncio.wrap_future(self._taker.put(Wanted(address, is_urgent, known.due_at)))
+        if isinstance(taken, PollTarget):
+            self._known[address] = known._replace(last_wait=known.last_wait or taken.wait_seconds)
+            return taken
+        if taken.due_at is not None:
+            self._known[address] = known._replace(due_at=taken.due_at)
+        self._count_down()
+        return taken
 
     def _short_memory(self, outcome: PollOutcome | None) -> int | None:
         span = span_of(outcome) if outcome is not None else None
@@ -141,7 +199,7 @@ class Collector:
         reports = []
         tasks = [asyncio.ensure_future(self._poll_safely(address)) for address in self.config.router_ips]
         for task in asyncio.as_completed(tasks):
-            report, _ = await task
+            report = await task
             tell(report)
             reports.append(report)
         await asyncio.to_thread(self._judge_waiting)
@@ -161,32 +219,47 @@ class Collector:
             self.close()
 
     def close(self) -> None:
-        """Let the writer finish what it holds."""
+        """Let the writer finish what it holds, and leave the addresses to others."""
+        self._taker.close()
         self._writer.close()
+        self._leases.close()
 
     async def _keep_polling(self, address: str) -> None:
-        known: PollOutcome | None = None
-        failures = 0
         state = ""
+        is_urgent = True
         while True:
-            report, outcome = await self._poll_safely(address)
-            failures = 0 if report.error is None else failures + 1
-            known = known if outcome is None else outcome
+            report = await self._poll_safely(address, is_urgent=is_urgent)
+            is_urgent = False
+            if report.left is not None:
+                await self._sleep(report.left.seconds + JITTER * random.random() * report.left.wait_seconds)
+                continue
             if _state_of(report) != state:
                 state = _state_of(report)
                 _log_change(report)
-            wait = next_wait(known, int(time.time()), self.config.poll_interval, random.random(), failures=failures)
-            await self._sleep(wait)
+            await self._sleep(self._wait_after(self._known.get(address, _Known()), random.random()))
 
-    async def _poll_safely(self, address: str) -> tuple[NodeReport, PollOutcome | None]:
+    def _wait_after(self, known: _Known, chance: float) -> float:
+        return next_wait(
+            known.outcome,
+            int(time.time()),
+            self.config.poll_interval,
+            chance,
+            failures=known.failures,
+            last_wait=known.last_wait,
+        )
+
+    async def _poll_safely(self, address: str, *, is_urgent: bool = True) -> NodeReport:
         """One node's trouble, or the database's, must not end the polling of the others."""
         try:
-            return await self.poll(address)
+            return await self.poll(address, is_urgent=is_urgent)
         except IsemsError as error:
-            return NodeReport(address, IngestResult(), error=str(error)), None
+            sentence = str(error)
         except Exception as error:
             log.exception("%s: poll failed by a fault in this program", address)
-            return NodeReport(address, IngestResult(), error=f"a fault in this program: {error!r}"), None
+            sentence = f"a fault in this program: {error!r}"
+        known = self._known.get(address, _Known())
+        self._known[address] = known._replace(failures=known.failures + 1)
+        return NodeReport(address, IngestResult(), error=sentence)
 
     def _judge_waiting(self) -> None:
         self._waiting.judge(self._moment())
@@ -204,40 +277,50 @@ class Collector:
     def _moment(self) -> Moment:
         return read_moment(is_trusted_by_operator=self.config.is_clock_trusted)
 
-    async def _load_target(self, address: str) -> PollTarget:
-        """Give what is known of an address; from the database at first, then what this process itself learnt."""
-        async with self._loading:
-            if not self._targets:
-                self._targets = await asyncio.to_thread(self._load_targets)
-        return self._targets[address]
-
-    def _load_targets(self) -> dict[str, PollTarget]:
-        with self.database.read() as connection:
-            return select_targets(connection, self.config.router_ips)
-
     async def _store(self, answer: _Answer) -> IngestResult:
         weight = 0 if answer.payload is None else len(answer.payload.data)
         written = self._writer.put(answer, weight)
+        self._count_down()
+        stored = await asyncio.wrap_future(written)
+        address = answer.target.address
+        self._known[address] = self._learn(answer, stored.result)._replace(due_at=stored.due_at)
+        return stored.result
+
+    def _count_down(self) -> None:
         self._to_come -= 1
         if not self._to_come:
             self._writer.hurry()
-        result = await asyncio.wrap_future(written)
-        self._targets[answer.target.address] = answer.target
-        return result
 
-    def _write(self, answers: Sequence[_Answer]) -> list[IngestResult | Exception]:
+    def _learn(self, answer: _Answer, result: IngestResult) -> _Known:
+        """Give what is known of an address after an answer."""
+        known = self._known.get(answer.target.address, _Known())
+        if answer.target.error is not None:
+            return known._replace(failures=known.failures + 1)
+        return known._replace(outcome=_outcome_of(answer, result) or known.outcome, failures=0)
+
+    def _write(self, answers: Sequence[_Answer]) -> list[_Stored | Exception]:
         return self.database.write_each(answers, self._store_answers)
 
-    def _store_answers(self, connection: Connection, answers: Sequence[_Answer]) -> list[IngestResult]:
+    def _store_answers(self, connection: Connection, answers: Sequence[_Answer]) -> list[_Stored]:
         """Store and remember in one transaction: what was not stored must be asked for again."""
-        payloads = [one.payload for one in answers if one.payload is not None]
+        payloads = [answer.payload for answer in answers if answer.payload is not None]
         stored = iter(store_payloads(connection, payloads, self._moment()))
-        results = [IngestResult() if one.payload is None else next(stored) for one in answers]
-        save_targets(connection, [one.target for one in answers])
+        results = [IngestResult() if answer.payload is None else next(stored) for answer in answers]
+        answering = list(zip((answer.target.address for answer in answers), answers, results, strict=True))
+        waits = {
+            address: self._wait_after(self._learn(answer, result), chance=0) for address, answer, result in answering
+        }
+        save_targets(
+            connection,
+            [
+                msgspec.structs.replace(answer.target, wait_seconds=round(waits[address]))
+                for address, answer, _ in answering
+            ],
+        )
         count(connection, unite(map(_count_poll, answers)))
-        answering = zip(answers, results, strict=True)
-        note_addresses(connection, {one.target.address: result.nodes[0] for one, result in answering if result.nodes})
-        return results
+        due = self._leases.finish(connection, waits)
+        note_addresses(connection, {address: result.nodes[0] for address, _, result in answering if result.nodes})
+        return [_Stored(result, due.get(address)) for address, _, result in answering]
 
 
 def _count_poll(answer: _Answer) -> dict[str, float]:
@@ -254,19 +337,16 @@ def check_addresses(addresses: Sequence[str]) -> None:
             raise ConfigError(f"ISEMS_ROUTER_IPS: {error}") from error
 
 
-def _size_of(polled: Polled) -> int:
-    return 0 if polled.payload is None else len(polled.payload.data)
-
-
-def _outcome_of(polled: Polled, result: IngestResult) -> PollOutcome | None:
-    if polled.payload is None and not polled.is_log_missing:
+def _outcome_of(answer: _Answer, result: IngestResult) -> PollOutcome | None:
+    """Give None where nothing new was learnt."""
+    if answer.payload is None and not answer.is_log_missing:
         return None
     return PollOutcome(
         # Where no record's time could be believed, their number still tells a board from a log.
         records=result.kept or result.records,
         first_at=result.first_at,
         newest=result.newest,
-        is_log_missing=polled.is_log_missing,
+        is_log_missing=answer.is_log_missing,
     )
 
 

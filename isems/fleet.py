@@ -33,6 +33,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     conflict_count: int
     #: Where it answers when polled.
     addresses: list[str]
+    #: The collectors that polled it there last: host and a random end.
+    collectors: list[str]
     #: Two devices at least send under this id.
     is_shared: bool
 
@@ -55,6 +57,7 @@ def _describe(connection: Connection, state: NodeState) -> Node:
         clock_offset_seconds=state.clock_offset_seconds,
         conflict_count=state.conflicts,
         addresses=state.addresses,
+        collectors=state.collectors,
         is_shared=is_shared(reversed(newest)),
     )
 

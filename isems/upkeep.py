@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +15,7 @@ from isems.storage.database import Database
 from isems.storage.inbox import settle_database
 from isems.storage.locks import try_lock
 from isems.storage.pruning import Prunable, count_free, give_back, prune_node, select_prunable
-from isems.storage.rollups import BATCH_HOURS, roll_up, select_due
+from isems.storage.rollups import BATCH_HOURS, Due, roll_up, select_due
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ LOCK = "upkeep"
 FIRST_SECONDS, PASS_SECONDS = 5.0, 3600.0
 #: Between two transactions others get the write lock for as long as they took, and for so long at least.
 BREATHER_SECONDS = 0.005
+TURN_SECONDS = 0.05
 #: Daily pruning leaves free pages for the rows to come; only a file that is emptier than this shrinks.
 FREE_SHARE = 0.1
 DAY = 86_400
@@ -65,14 +66,31 @@ def roll_up_all(
         settle_database(database)
         with database.read() as connection:
             due = select_due(connection, zone, min_hours)
-        total, done = sum(one.seconds for one in due), 0
-        for one in due:
-            work = partial(roll_up, node_id=one.node_id, zone=zone)
-            while not is_over() and _write_in_turn(database, work):
-                pass
-            done += one.seconds
-            tell(done, total)
+        _roll_up_due(database, due, zone, is_over, tell)
         return True
+
+
+def _roll_up_due(
+    database: Database,
+    due: Sequence[Due],
+    zone: ZoneInfo,
+    is_over: Callable[[], bool],
+    tell: Callable[[int, int], None],
+) -> None:
+    waiting = deque(due)
+    total = sum(one.seconds for one in due)
+
+    def roll_up_some(connection: Connection) -> bool:
+        """Several nodes share a transaction, where that is short: what is noted of them is on the same pages."""
+        end = time.monotonic() + TURN_SECONDS
+        while waiting and time.monotonic() < end:
+            if not roll_up(connection, waiting[0].node_id, zone):
+                waiting.popleft()
+        return bool(waiting)
+
+    while not is_over() and _write_in_turn(database, roll_up_some):
+        tell(total - sum(one.seconds for one in waiting), total)
+    tell(total - sum(one.seconds for one in waiting), total)
 
 
 def _write_in_turn(database: Database, work: Callable[[Connection], bool]) -> bool:

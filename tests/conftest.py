@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from isems.storage.database import Database
 from tests.certificates import Certificates, make_certificates
 from tests.services import OPENSSL, POSTGRESQL, PostgresServer, describe_skipped, require_service, run_postgres
 
@@ -58,6 +59,15 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database; a test that asks for it runs once on each kind."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database, of each kind; a process that goes on collecting has an inbox on SQLite."""
+    kind, _, inbox = request.param.partition("-")
+    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
+    yield opened
+    opened.close()
 
 
 @pytest.hookimpl(trylast=True)

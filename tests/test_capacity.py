@@ -13,6 +13,7 @@ from isems.storage.history import count_nearly, count_since
 from isems.storage.inbox import settle_database
 from isems.storage.measurements import insert_measurements
 from isems.storage.newest import count_measurements
+from isems.storage.pruning import prune_node, select_prunable
 from isems.storage.rollups import roll_up, select_due
 from isems.storage.states import save_state
 from tests.samples import NOON, minutes
@@ -50,6 +51,17 @@ def test_measurements_are_counted_whether_summed_up_or_not(stored: Database, is_
         since = (NOON - 5 * DAY) // 3600 * 3600
         exact = connection.exec_driver_sql(f"SELECT count(*) FROM every_measurement WHERE measured_at >= {since}")
         assert count_since(connection, since) == exact.scalar_one()
+
+
+def test_what_was_pruned_is_not_counted(stored: Database) -> None:
+    roll_all_up(stored)
+    with stored.write() as connection:
+        for prunable in select_prunable(connection, NOON - 4 * DAY, ZONE):
+            assert not prune_node(connection, prunable, ZONE).differs
+    with stored.read() as connection:
+        exact = count_measurements(connection)
+        assert exact < 10_000
+        assert count_nearly(connection) == exact
 
 
 def test_growth_is_that_of_the_last_week(stored: Database) -> None:

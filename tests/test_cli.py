@@ -7,6 +7,8 @@ import pty
 import re
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,11 @@ from isems.cli import words
 from isems.collector import NodeReport
 from isems.ingest import IngestResult
 from isems.storage.database import Database
+from isems.storage.measurements import insert_measurements
 from isems.storage.newest import count_measurements
 from tests.api.stored import NOON, line
 from tests.predecessor import make_database
+from tests.samples import measurement
 
 
 class Done:
@@ -93,6 +97,22 @@ def test_doctor_before_an_upgrade_talks_to_people_only(isems) -> None:  # type: 
     done = isems("doctor", "--json", "--before-upgrade")
     assert done.code == 2
     assert "--json is not for it" in done.complaint
+
+
+# -- database -------------------------------------------------------------------------------------
+
+
+def test_sqlite_is_not_partitioned_and_says_why(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
+    done = isems("db", "partition")
+    assert done.code == 2
+    assert done.complaint == f"Error: DATABASE_URL is {sqlite_url!r}, expected PostgreSQL: SQLite has no partitions\n"
+
+
+def test_measurements_are_divided_by_month(isems, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("DATABASE_URL", postgresql_url)
+    done = isems("db", "partition")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(": the table of measurements is divided by months.\n")
 
 
 # -- import ---------------------------------------------------------------------------------------
@@ -188,7 +208,7 @@ def test_nodes_are_listed_for_people_and_for_scripts(isems, log: Path) -> None: 
     assert isems("nodes").out == "No node is known yet.\n"
     isems("import", log)
     head, *rows = isems("nodes").out.splitlines()
-    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "note"]
+    assert head.split() == ["node", "age", "battery", "clock", "conflicts", "addresses", "polled", "by", "note"]
     listed = json.loads(isems("nodes", "--json").out)
     assert [row.split()[0] for row in rows] == [node["name"] for node in listed] != []
     assert all(re.search(r" \d+ d  +\d+\.\d\d V", row) for row in rows)
@@ -341,3 +361,33 @@ def test_counts_name_what_is_rare_only_where_it_is() -> None:
     assert words.counts(IngestResult(stored=1)) == "1 stored, 0 duplicate, 0 rejected"
     everything = IngestResult(stored=1, duplicate=2, rejected=3, completed=4, undecided=5)
     assert words.counts(everything).endswith("3 rejected, 4 completed, 5 waiting for our clock to be right")
+
+
+# -- prune ----------------------------------------------------------------------------------------
+
+
+def test_pruning_tells_what_would_go_and_then_what_went(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
+    store_days(sqlite_url, 20)
+    dry = isems("prune", "--keep-raw", "10d", "--dry-run")
+    assert (dry.code, dry.err) == (0, "")
+    done = isems("prune", "--keep-raw", "10d", "--json")
+    assert done.code == 0
+    report = json.loads(done.out)
+    assert f"{report['rows']} records of 1 nodes, {report['days']} days in all, would be deleted\n" == dry.out
+    assert report["unverified"] == []
+    assert 9 * 288 <= report["rows"] <= 10 * 288
+    assert isems("prune", "--keep-raw", "10d").out.startswith("0 records of 0 nodes")
+
+
+@pytest.mark.parametrize("days", ["6", "400h", "-7", "many"])
+def test_what_is_no_number_of_days_deletes_nothing_and_says_so(isems, days: str) -> None:  # type: ignore[no-untyped-def]
+    done = isems("prune", f"--keep-raw={days}")
+    assert done.code == 2
+    assert f"--keep-raw is {days!r}, expected a number of days from 7" in done.complaint
+
+
+def store_days(url: str, days: int) -> None:
+    """A record each five minutes, up to now."""
+    with closing(Database(url)) as database, database.write() as connection:
+        now = int(time.time())
+        insert_measurements(connection, [measurement("Dach", now - 300 * age) for age in range(days * 288)], now)

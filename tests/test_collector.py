@@ -22,7 +22,7 @@ from isems.config import Config
 from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Payload, Source
 from isems.errors import ConfigError, SourceError
-from isems.ingest import IngestResult, ingest
+from isems.ingest import ingest
 from isems.ingest import storing as ingest_module
 from isems.sources.poller import LOG_PATH
 from isems.storage.database import Database
@@ -239,6 +239,53 @@ def test_no_more_nodes_are_asked_at_once_than_configured(database: Database) -> 
     assert most == 3
 
 
+class CountingNode:
+    """A board that takes its time, and knows who asked it while somebody else did."""
+
+    def __init__(self) -> None:
+        self.polls = self.open = self.most = 0
+        self.handler = Handler(self._answer, is_first_segment_enough=True)
+
+    async def _answer(self, request: bytes) -> AsyncIterator[bytes]:
+        self.polls += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await asyncio.sleep(0.05)
+        yield board_csv()
+        self.open -= 1
+
+
+def test_two_collectors_never_ask_a_node_at_once_and_share_the_work(database_url: str) -> None:
+    """Each for itself would have polled each node as often as both do together."""
+    opened = [Database(database_url), Database(database_url)]
+    node = CountingNode()
+    polled = [0, 0]
+
+    class Watched(Collector):
+        async def poll(self, address: str, **how: Any) -> NodeReport:
+            report = await super().poll(address, **how)
+            polled[opened.index(self.database)] += report.left is None
+            return report
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 100)
+
+    async def talk() -> None:
+        async with node_server(node.handler) as running:
+            config = config_of(running.address.text, poll_interval=10)
+            work = [asyncio.ensure_future(Watched(config, one, sleep).run()) for one in opened]
+            while min(polled) < 3 and sum(polled) < 60:
+                await asyncio.sleep(0.01)
+            for one in work:
+                await stop(one)
+
+    go(asyncio.wait_for(talk(), 30))
+    assert node.most == 1
+    assert min(polled) >= 3
+    for one in opened:
+        one.close()
+
+
 # What is logged
 
 
@@ -302,7 +349,7 @@ def test_what_was_being_stored_at_the_stop_is_stored(database: Database) -> None
             begun = threading.Event()
 
             class Watched(Collector):
-                def _store_answers(self, *what: Any) -> list[IngestResult]:
+                def _store_answers(self, *what: Any) -> Any:
                     begun.set()
                     return super()._store_answers(*what)
 
@@ -375,8 +422,8 @@ def test_a_fault_of_this_program_in_one_node_does_not_reach_another(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty(Collector):
-        def _store_answers(self, connection: Connection, answers: Any) -> list[IngestResult]:
-            if any(one.payload is not None and b"Bad" in one.payload.data for one in answers):
+        def _store_answers(self, connection: Connection, answers: Any) -> Any:
+            if any(answer.payload is not None and b"Bad" in answer.payload.data for answer in answers):
                 raise ZeroDivisionError("oops")
             return super()._store_answers(connection, answers)
 

@@ -11,6 +11,7 @@ from isems.fleet import Node, list_nodes
 from isems.ingest import ingest
 from isems.storage.database import Database
 from isems.storage.node_states import note_addresses
+from isems.storage.poll_leases import PollLeases
 from isems.storage.poll_targets import save_targets
 from tests.samples import NOON, log_payload, measurement, minutes, moment
 from tests.test_ingest import csv_line, push
@@ -92,7 +93,7 @@ def test_two_devices_that_share_an_id_are_shown_and_all_their_records_kept(datab
         assert connection.exec_driver_sql("SELECT count(*) FROM measurement").scalar() == 40
 
 
-def test_the_addresses_at_which_a_node_answers_are_told(database: Database) -> None:
+def test_the_addresses_at_which_a_node_answers_are_told_and_who_polls_there(database: Database) -> None:
     ingest(database, log_payload([measurement("a")]), moment(NOON))
     ingest(database, log_payload([measurement("b")]), moment(NOON))
     with database.write() as connection:
@@ -100,7 +101,8 @@ def test_the_addresses_at_which_a_node_answers_are_told(database: Database) -> N
         note_addresses(connection, {"10.0.0.1": "a"})
         recent = [PollTarget(address=f"10.0.0.{n}", answered_at=NOON - 3600) for n in (1, 2)]
         save_targets(connection, [*recent, PollTarget(address="10.0.0.9", answered_at=NOON - 8 * 86_400)])
-    assert [(node.name, node.addresses) for node in list_nodes(database, moment(NOON))] == [
-        ("a", ["10.0.0.1", "10.0.0.2"]),
-        ("b", []),
+        PollLeases(database, "roof-1", poll_seconds=30, interval=900).finish(connection, {"10.0.0.2": 900})
+    assert [(node.name, node.addresses, node.collectors) for node in list_nodes(database, moment(NOON))] == [
+        ("a", ["10.0.0.1", "10.0.0.2"], ["roof-1"]),
+        ("b", [], []),
     ]

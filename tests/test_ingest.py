@@ -32,15 +32,6 @@ CADENCE = 61
 BOARD = "FF-ESP-1A"
 
 
-@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """An empty database; a process that goes on collecting has an inbox on SQLite."""
-    kind, _, inbox = request.param.partition("-")
-    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def sqlite(sqlite_url: str) -> Iterator[Database]:
     opened = Database(sqlite_url)

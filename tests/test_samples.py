@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,14 +16,6 @@ from tests.test_ingest import counts, csv_line, rows, times
 
 HOUR = 3600
 BOARD = "FF-ESP-1A"
-
-
-@pytest.fixture(params=["sqlite", "sqlite-inbox", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    kind, _, inbox = request.param.partition("-")
-    opened = Database(request.getfixturevalue(f"{kind}_url"), has_inbox=bool(inbox))
-    yield opened
-    opened.close()
 
 
 def sample(ticks: int, volts: float = 12.5) -> bytes:
@@ -226,6 +217,61 @@ def test_a_sample_that_waited_through_a_reboot_of_ours_is_timed_by_its_node(data
     assert counts(judge_undecided(database, moment(NOON, boot="boot-2"))) == (0, 0, 0, 0, 1)
     live(database, sample(2980), NOON)
     assert times(database, "a") == [NOON - 300, NOON]
+
+
+OURS_WRONG = NOON - 90 * 86_400
+
+
+@pytest.mark.parametrize("behind", [(2992, 2988), (2975, 2971)], ids=["close", "far"])
+def test_what_came_behind_live_samples_is_timed_when_our_clock_is_right(
+    database: Database, behind: tuple[int, ...]
+) -> None:
+    """Samples come live, the connection breaks, the broker keeps what follows; all that under a wrong clock."""
+    for at, ticks in ((0, 3000), (60, 2996)):
+        wrong = moment(OURS_WRONG + at, is_trusted=False, uptime=100 + at)
+        live(database, sample(ticks), wrong.now, wrong)
+    for ticks in behind:
+        wrong = moment(OURS_WRONG + 500, is_trusted=False, uptime=600)
+        queued(database, sample(ticks), wrong.now, wrong)
+    assert judge_undecided(database, moment(NOON, uptime=700)).rejected == 0
+    live(database, sample(2960), NOON)
+    assert times(database, "a") == [NOON - 15 * (ticks - 2960) for ticks in (3000, 2996, *behind, 2960)]
+    assert (waiting(database), reasons(database)) == (0, {})
+
+
+def test_what_came_before_a_live_sample_is_timed_by_it_and_only_the_rest_waits(database: Database) -> None:
+    wrong = moment(OURS_WRONG, is_trusted=False, uptime=100)
+    queued(database, sample(3020), wrong.now, wrong)
+    live(database, sample(3000), wrong.now, wrong)
+    queued(database, sample(2992), wrong.now, wrong)
+    assert judge_undecided(database, moment(NOON, uptime=700)).stored == 2
+    assert waiting(database) == 1
+    assert times(database, "a") == [NOON - 900, NOON - 600]
+
+
+def test_what_came_behind_live_samples_is_timed_across_a_reboot_of_ours(database: Database) -> None:
+    wrong = moment(OURS_WRONG, is_trusted=False)
+    for ticks in (3000, 2996):
+        live(database, sample(ticks), wrong.now, wrong)
+    again = moment(OURS_WRONG + 300, is_trusted=False, boot="boot-2")
+    for ticks in (2992, 2988):
+        queued(database, sample(ticks), again.now, again)
+    assert judge_undecided(database, moment(NOON - 10, boot="boot-2")).undecided == 2
+    live(database, sample(2984), NOON)
+    assert times(database, "a") == [NOON - 240, NOON - 180, NOON - 120, NOON - 60, NOON]
+    assert reasons(database) == {}
+
+
+def test_lines_that_came_behind_a_live_one_wait_on_when_that_is_stored(database: Database) -> None:
+    """A board whose clock is never set."""
+    wrong = moment(OURS_WRONG, is_trusted=False, uptime=100)
+    live(database, line(1500, 3000), wrong.now, wrong)
+    queued(database, line(1560, 2996), wrong.now, wrong)
+    assert judge_undecided(database, moment(NOON, uptime=700)).stored == 1
+    assert waiting(database) == 1
+    live(database, line(2100, 2960), NOON)
+    assert times(database, "a") == [NOON - 600, NOON - 540, NOON]
+    assert reasons(database) == {}
 
 
 def test_a_record_that_was_queued_but_is_fresh_is_live(database: Database) -> None:

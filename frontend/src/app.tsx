@@ -7,6 +7,7 @@ import { Sprite } from "./components/sprite";
 import { useWords } from "./i18n/use";
 import Fleet from "./pages/fleet";
 import { find } from "./state/find";
+import { awaitHeading, offerHeading } from "./state/focus";
 import { sortNodes } from "./state/fleet";
 import { go, route, type Route } from "./state/route";
 import { WIDE, useMedia, useSource, useStore } from "./state/use";
@@ -39,8 +40,8 @@ export function App() {
       </a>
       <div class="frame">
         <Navigation />
-        <Simulated />
         <main class="page" id="content" ref={page} tabIndex={-1}>
+          <Simulated />
           <Page at={at} isWide={isWide} />
         </main>
       </div>
@@ -84,14 +85,14 @@ function Split({ chosen }: { chosen: string | null }) {
 function lazily<P extends object>(load: () => Promise<{ default: ComponentType<P> }>): ComponentType<P> {
   let loaded: ComponentType<P> | null = null;
   return (props: P) => {
-    const [, render] = useState(() => loaded);
+    const [, render] = useState(0);
     useEffect(() => {
       if (loaded) return;
       // A chunk of an older build is gone after an upgrade: the page is loaded anew.
       load().then(
         (module) => {
           loaded = module.default;
-          render(() => module.default);
+          render(1);
         },
         () => location.reload(),
       );
@@ -117,7 +118,8 @@ function useFocus(page: { current: HTMLElement | null }, at: Route, isWide: bool
     if (card) return card.focus();
     if (isWide && at.page === "node") return; // the list keeps it: one may go on with the arrows
     if (!isWide) scrollTo(0, 0);
-    page.current?.querySelector("h1")?.focus({ preventScroll: true });
+    awaitHeading();
+    offerHeading(page.current?.querySelector("h1") ?? null);
   }, [at]);
 }
 

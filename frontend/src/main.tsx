@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { collectorStatus, nodes } from "./api/resources";
 import { watchPage } from "./api/source";
 import { App } from "./app";
 import { followLocation } from "./state/route";
@@ -11,4 +12,7 @@ import "./style/node.css";
 applySettings();
 followLocation();
 watchPage();
+// Asked for before anything is drawn: on a phone the one takes as long as the other.
+void nodes().refresh();
+void collectorStatus().refresh();
 render(<App />, document.getElementById("app") as HTMLElement);

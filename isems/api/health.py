@@ -16,7 +16,7 @@ from isems.storage.replicas import BrokerState, lock_of, select_broker_states
 from isems.storage.size import measure_size
 from isems.storage.tally import INSTANT
 from isems.storage.undecided import MAX_BYTES, count_bytes
-from isems.storage.writable import find_write_trouble
+from isems.storage.writable import WriteTrouble, find_write_trouble
 
 routes = Blueprint("health", __name__)
 
@@ -81,7 +81,14 @@ def get_readiness() -> Response:
     trouble = find_write_trouble(context.database())
     with context.database().read() as connection:
         answer = _look(connection, int(time.time()), is_writable=trouble is None)
-    if trouble is not None and (context.config().push_tokens or not trouble.is_for_want_of_rights):
+    judge(answer, trouble, takes_pushes=bool(context.config().push_tokens))
+    body = msgspec.json.encode(answer)
+    return Response(body, status=200 if answer.ready else 503, mimetype="application/json")
+
+
+def judge(answer: Readiness, trouble: WriteTrouble | None, *, takes_pushes: bool) -> None:
+    """Refuse where data cannot be served or taken in; who only serves needs no right to write."""
+    if trouble is not None and (takes_pushes or not trouble.is_for_want_of_rights):
         answer.refuse(trouble.sentence)
     if answer.undecided_bytes >= MAX_BYTES * 0.9:
         answer.refuse(
@@ -89,8 +96,6 @@ def get_readiness() -> Response:
         )
     if answer.disk_free_bytes is not None and answer.disk_free_bytes < MIN_FREE_BYTES:
         answer.refuse(f"{answer.disk_free_bytes} bytes are free on the disk of the database: make room")
-    body = msgspec.json.encode(answer)
-    return Response(body, status=200 if answer.ready else 503, mimetype="application/json")
 
 
 def _look(connection: Connection, now: int, *, is_writable: bool) -> Readiness:

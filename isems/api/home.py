@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from isems import __version__
 from isems.api import context, dashboard
-from isems.api.language import choose_language, make_page
+from isems.api.language import BANNER_STYLE, banner, choose_language, make_page
 from isems.storage.newest import select_newest_of_each
 
 routes = Blueprint("home", __name__)
@@ -14,7 +14,6 @@ routes = Blueprint("home", __name__)
 TEXTS = {
     "en": {
         "title": "ISEMS data collector",
-        "demo": "Simulation: these nodes do not exist. Set ISEMS_ROUTER_IPS to collect from real ones.",
         "nodes": "{count} nodes have reported.",
         "dashboard": "The dashboard is not built here: make setup builds it. The data are served as JSON.",
         "latest": "Newest measurement of every active node",
@@ -24,7 +23,6 @@ TEXTS = {
     },
     "de": {
         "title": "ISEMS-Datensammler",
-        "demo": "Simulation: Diese Knoten gibt es nicht. Mit ISEMS_ROUTER_IPS wird von echten gesammelt.",
         "nodes": "{count} Knoten haben sich gemeldet.",
         "dashboard": "Die Oberfläche ist hier nicht gebaut: make setup baut sie. Die Daten gibt es als JSON.",
         "latest": "Neueste Messung jedes aktiven Knotens",
@@ -39,7 +37,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}}
-.demo{{background:#fde68a;color:#000;padding:.5rem 1rem;border-radius:.5rem}}</style>
+{banner_style}</style>
 <h1>{title}</h1>
 {banner}
 <p>{nodes} {dashboard}</p>
@@ -65,7 +63,8 @@ def get_home() -> Response:
     page = PAGE.format(
         **{key: escape(text) for key, text in texts.items()} | {"nodes": texts["nodes"].format(count=count)},
         language=language,
-        banner=f'<p class="demo" role="status">{escape(texts["demo"])}</p>' if context.is_demo() else "",
+        banner=banner(language),
+        banner_style=BANNER_STYLE,
         version=escape(__version__),
     )
     return make_page(page, language)

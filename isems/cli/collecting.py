@@ -36,7 +36,7 @@ from isems.upkeep import Upkeep, roll_up_all
 log = logging.getLogger(__name__)
 
 #: How long a single poll goes on with rolling up history.
-UPKEEP_SECONDS = 10.0
+UPKEEP_SECONDS = 60.0
 
 
 @commands.command("update-data")
@@ -52,9 +52,10 @@ def update_data() -> None:
             database.make_ready()
             reports = asyncio.run(_poll_once(config, database))
             _keep_up(config, database)
-        answered = [report for report in reports if report.error is None]
-        _say_total(reports, answered)
-        if not answered:
+        asked = [report for report in reports if report.left is None]
+        answered = [report for report in asked if report.error is None]
+        _say_total(reports, answered, left=len(reports) - len(asked))
+        if asked and not answered:
             sys.exit(FAILED)
 
 
@@ -83,11 +84,12 @@ async def _poll_once(config: Config, database: Database) -> list[NodeReport]:
         collector.close()
 
 
-def _say_total(reports: Sequence[NodeReport], answered: Sequence[NodeReport]) -> None:
+def _say_total(reports: Sequence[NodeReport], answered: Sequence[NodeReport], *, left: int) -> None:
     total = IngestResult()
     for report in answered:
         total.add(report.result)
-    click.echo(f"{len(answered)} of {len(reports)} nodes answered: {counts(total) or 'nothing new'}")
+    others = f", {left} left to other collectors" if left else ""
+    click.echo(f"{len(answered)} of {len(reports)} nodes answered{others}: {counts(total) or 'nothing new'}")
 
 
 @commands.command("import")

@@ -16,6 +16,7 @@ from isems.domain.buckets import DAY
 from isems.errors import ConfigError, StorageError
 from isems.storage.adoption import PREDECESSORS_DEFAULT
 from isems.storage.database import Database
+from isems.storage.partitions import Layout, partition
 from isems.storage.predecessor import Progress
 from isems.switchover.adopt import adopt
 from isems.switchover.move import Upgraded, Voice
@@ -113,6 +114,26 @@ def _describe_move(moved: Progress) -> str:
         f"{moved.doubled} in doubled hours, of which {moved.second} in the second pass",
     ]
     return ", ".join(filter(None, parts)) + f"; times read as those of {moved.zone}"
+
+
+@db.command("partition")
+@click.option(
+    "--by",
+    type=click.Choice(list(Layout)),
+    default=Layout.MONTHS,
+    show_default=True,
+    help="A table for each month, or as TimescaleDB or Citus does it.",
+)
+def partition_measurements(by: Layout) -> None:
+    """Divide the table of measurements, on PostgreSQL: for large installations. Collectors wait meanwhile."""
+    with exit_on_errors():
+        config = Config.from_environment()
+        with opened(config.database_url) as database:
+            if database.is_sqlite:
+                raise ConfigError(f"DATABASE_URL is {database.place!r}, expected PostgreSQL: SQLite has no partitions")
+            with database.write() as connection:
+                partition(connection, by)
+            click.echo(f"{database.place}: the table of measurements is divided by {by}.")
 
 
 @commands.command()

@@ -25,7 +25,7 @@ def nodes(*, is_json: bool) -> None:
         echo_table([NODE_COLUMNS, *(_row_of(node, moment.now) for node in found)])
 
 
-NODE_COLUMNS = ("node", "age", "battery", "clock", "conflicts", "addresses", "note")
+NODE_COLUMNS = ("node", "age", "battery", "clock", "conflicts", "addresses", "polled by", "note")
 
 
 def _row_of(node: Node, now: int) -> tuple[str, ...]:
@@ -36,6 +36,7 @@ def _row_of(node: Node, now: int) -> tuple[str, ...]:
         _describe_clock(node),
         str(node.conflict_count or ""),
         " ".join(map(printable, node.addresses)),
+        " ".join(map(printable, node.collectors)),
         "two devices send under this id" if node.is_shared else "",
     )
 

@@ -89,10 +89,11 @@ async def _collect(config: Config, database: Database, *, mesh_port: int | None)
             result = await import_history(database, mesh.history, read_own_moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         stack.enter_context(upkeep_going_on(config))
-        log.info("polling %d addresses", len(config.router_ips))
+        collector = Collector(config, database, commit_seconds=config.commit_interval)
+        log.info("polling %d addresses as %s", len(config.router_ips), collector.holder)
         if config.broker:
             stack.callback(_start_subscriber(config, database))
-        await Collector(config, database, commit_seconds=config.commit_interval).run()
+        await collector.run()
 
 
 def _start_subscriber(config: Config, database: Database) -> Callable[[], None]:

@@ -17,6 +17,8 @@ def describe(report: NodeReport) -> str:
     """Tell in one line what a poll brought."""
     if report.error is not None:
         return printable(f"{report.address}: failed: {report.error}")
+    if report.left is not None:
+        return printable(f"{report.address}: left to {report.left.holder}, which is polling it now")
     nodes = report.result.nodes
     names = ", ".join(nodes[:MAX_NAMES]) + (f" and {len(nodes) - MAX_NAMES} more" if len(nodes) > MAX_NAMES else "")
     parts = [f"{report.address}:", f"{names}:" if names else "", counts(report.result) or "nothing new"]

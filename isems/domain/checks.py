@@ -165,7 +165,7 @@ def _check_storage(newest: Measurement, flags: StatusFlag) -> Iterator[Finding]:
         return
     ratings = _known(newest, "rated_battery_amp_hours", "rated_panel_watts")
     health = newest.state_of_health_percent
-    if is_storage_small(newest.configuration) is False and health is not None and 0 <= health < 100:
+    if is_storage_small(newest.configuration) is False and health is not None and health < 100:
         yield Finding(Severity.CRITICAL, Key.BATTERY_WORN, ratings | {"state_of_health_percent": health})
     else:
         yield Finding(Severity.WARNING, Key.STORAGE_TOO_SMALL, ratings)

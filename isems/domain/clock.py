@@ -48,6 +48,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     sender_time: int | None = None
     #: Whether our own clock can be relied on.
     is_trusted: bool = True
+    #: It waited here until that was so: what came after it may be known already.
+    has_waited: bool = False
 
 
 def is_believed(time: int, received_at: int) -> bool:

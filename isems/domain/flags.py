@@ -32,12 +32,14 @@ def believed_flags(measurement: Measurement) -> StatusFlag:
     """
     is_lasting = measurement.configuration.dialect is Dialect.AVR_BOARD
     sent = StatusFlag(0) if measurement.status is None or is_lasting else decode_status(measurement.status)
-    sent &= ~(StatusFlag.FIRMWARE_UPGRADE_NOT_ALLOWED | StatusFlag.NO_SOLAR_COMMUNICATION | StatusFlag.UNUSED)
+    sent &= _CLAIMS
     if measurement.status is None or is_lasting or not _is_health_possible(measurement):
         sent = (sent & _TEMPERATURE_FLAGS) | _flags_of_values(measurement)
     return sent | _upgrade_flag(measurement)
 
 
+#: What may be taken as sent: all but what is told by values anyway, means nothing, or ends all belief.
+_CLAIMS = ~(StatusFlag.FIRMWARE_UPGRADE_NOT_ALLOWED | StatusFlag.NO_SOLAR_COMMUNICATION | StatusFlag.UNUSED)
 _TEMPERATURE_FLAGS = (
     StatusFlag.TEMP_SENSOR_NOT_CONNECTED | StatusFlag.BATTERY_OVERHEATING | StatusFlag.LOW_BATTERY_TEMPERATURE
 )

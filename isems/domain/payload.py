@@ -41,5 +41,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     is_queued: bool = False
     #: The broker says that it sent it before.
     is_redelivered: bool = False
+    #: It waited here until our own clock was right: what came after it may be known already.
+    has_waited: bool = False
     #: The sender's own clock at `received_at` (the `Date` header of a router's web server).
     sender_time: int | None = None

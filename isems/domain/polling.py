@@ -27,6 +27,8 @@ class PollTarget(msgspec.Struct, frozen=True, kw_only=True):
     answered_at: int | None = None
     #: Why the last attempt failed; None: it did not.
     error: str | None = None
+    #: How long to wait for the next one, as was decided after it; whoever polls next may know nothing else.
+    wait_seconds: int | None = None
 
 
 #: Boards keep five records; an answer with no more may be all there is (docs/nodes.md, cadence).
@@ -76,13 +78,55 @@ def is_short_memory(outcome: PollOutcome, interval: int) -> bool:
     return 0 < outcome.records <= BOARD_RECORDS and (span is None or span < interval)
 
 
-def next_wait(outcome: PollOutcome | None, now: int, interval: int, chance: float, *, failures: int = 0) -> float:
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to poll an address, and when it is to be polled. Instants in epoch seconds of the database's clock."""
+
+    #: Who polls it, or polled it last.
+    holder: str | None = None
+    #: The right ends then; None: nobody has it.
+    held_until: int | None = None
+    #: Not to be polled before.
+    due_at: int | None = None
+
+
+#: No lease is longer: the longest deadline and commit interval that the settings allow, and a margin. One that seems to
+#: be was written when the database's clock was wrong.
+LONGEST_LEASE_SECONDS = 910
+
+
+def seconds_held(lease: Lease, by: str, now: int) -> int:
+    """Tell for how long an address is left to another holder than this one; 0: it is not."""
+    if lease.holder == by or lease.held_until is None:
+        return 0
+    left = lease.held_until - now
+    return left if 0 < left <= LONGEST_LEASE_SECONDS else 0
+
+
+def seconds_until_due(lease: Lease, seen_due_at: int | None, now: int, interval: int) -> int:
+    """Tell how long an address is not to be polled; 0: it is due.
+
+    Who has waited until the time that stands there has waited long enough, whatever the clock says by now.
+    """
+    if lease.due_at is None or lease.due_at == seen_due_at:
+        return 0
+    return max(0, min(lease.due_at - now, interval))
+
+
+def next_wait(
+    outcome: PollOutcome | None,
+    now: int,
+    interval: int,
+    chance: float,
+    *,
+    failures: int = 0,
+    last_wait: int | None = None,
+) -> float:
     """Tell how many seconds to wait before an address is polled again: never more than `interval`.
 
-    `outcome` is the last known one, None where there was none yet; `failures` counts the failed polls since then;
-    `chance` is a random number from 0 to 1.
+    `outcome` is the last known one, None where there was none yet, and then `last_wait` is what somebody else decided
+    before; `failures` counts the failed polls since then; `chance` is a random number from 0 to 1.
     """
-    wait = _usual_wait(outcome, interval)
+    wait = min(interval, last_wait or interval) if outcome is None else _usual_wait(outcome, interval)
     if failures:
         # Twice the wait each time: a board that has fallen silent for the night is not asked every minute.
         wait = min(wait * 2 ** min(failures - 1, 10), max(FIRST_WAIT, interval * RETRY_SHARE))
@@ -93,9 +137,7 @@ def next_wait(outcome: PollOutcome | None, now: int, interval: int, chance: floa
     return min(interval, max(LEAST_WAIT, min(waits)))
 
 
-def _usual_wait(outcome: PollOutcome | None, interval: int) -> float:
-    if outcome is None:
-        return interval
+def _usual_wait(outcome: PollOutcome, interval: int) -> float:
     if outcome.is_log_missing:
         return FIRST_WAIT
     if is_short_memory(outcome, interval):

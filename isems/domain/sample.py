@@ -148,6 +148,18 @@ def time_backlog(ticks: Sequence[int], before: Anchor | None, after: Anchor | No
     return times
 
 
+def count_before(ticks: Sequence[int], before: Anchor | None, after: Anchor) -> int:
+    """Tell how many of samples that waited came before `after`, which waited elsewhere meanwhile.
+
+    The counter only falls: what shows less than `after` came behind it, unless it is of the boot of `before`.
+    """
+    told = time_backlog(ticks, before, None)
+    behind = (
+        n for n, (shown, time) in enumerate(zip(ticks, told, strict=True)) if shown < after.ticks and time is None
+    )
+    return next(behind, len(ticks))
+
+
 def time_lines(
     sent: Sequence[int | None], ticks: Sequence[int], times: Sequence[int | None], known: Sequence[int]
 ) -> list[int | None]:

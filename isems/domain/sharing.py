@@ -27,12 +27,14 @@ def is_shared(records: Iterable[Measurement]) -> bool:
         if minutes in SHUTDOWN_MARKS or record.measured_at is None:
             continue
         announced = record.measured_at + (minutes or 0) * 60
+        if shutdowns and abs(shutdowns[current] - announced) <= SAME_SHUTDOWN_SECONDS:  # nearly always
+            shutdowns[current] = announced
+            continue
         found = next((i for i, one in enumerate(shutdowns) if abs(one - announced) <= SAME_SHUTDOWN_SECONDS), None)
         if found is None:
             shutdowns.append(announced)
             current = len(shutdowns) - 1
             continue
         shutdowns[found] = announced
-        if found != current:
-            current, returns = found, returns + 1
+        current, returns = found, returns + 1
     return returns >= PROVING_RETURNS

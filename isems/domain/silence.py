@@ -43,8 +43,9 @@ def heard_at(newest: Measurement | None, delivered_at: int | None, clock_offset:
     """
     measured_at = None if newest is None else newest.measured_at
     known = [measured_at, delivered_at]
-    if newest is not None and measured_at is not None and not newest.time_repaired:
-        known.append(measured_at + max(0, clock_offset or 0))
+    is_behind = clock_offset is not None and clock_offset > TOLERANCE
+    if newest is not None and measured_at is not None and is_behind and not newest.time_repaired:
+        known.append(measured_at + (clock_offset or 0))
     # Our own clock may have been ahead once: what was stored then must not pass for a sign of life.
     possible = [at for at in known if at is not None and at <= now + TOLERANCE]
     return min(now, max(possible)) if possible else None

@@ -17,8 +17,9 @@ CONFIGURATION = Configuration.__struct_fields__
 COLUMNS = ("node", "measured_at", *VALUES, "status", "time_repaired", "untrusted", *CONFIGURATION)
 #: Texts remembered of one kind of number before the memory is emptied.
 MAX_REMEMBERED = 100_000
-#: A spreadsheet takes a cell that begins so for a formula, the apostrophe apart, which marks what is none.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+#: A spreadsheet takes a cell that begins so for a formula, in some languages in full width, too. The apostrophe is here
+#: because it marks what is none.
+FORMULA = tuple("=+-@＝＋－＠\t\r'")
 DAY, EPOCH = 86_400, date(1970, 1, 1).toordinal()
 
 _SCALE = {scale.field: scale.factor for scale in SCALES}

@@ -104,6 +104,7 @@ def receipt_of(arrival: Grouped, *, is_trusted: bool) -> Receipt:
         is_live=arrival.is_live,
         sender_time=arrival.payload.sender_time,
         is_trusted=is_trusted,
+        has_waited=arrival.payload.has_waited,
     )
 
 

@@ -19,6 +19,7 @@ from isems.domain.sample import (
     Anchor,
     Verdict,
     anchor_of,
+    count_before,
     is_equal,
     is_sample,
     ticks_of,
@@ -68,12 +69,14 @@ def let_wait(
     if payload.is_redelivered and _is_stored(connection, name, payload):
         result.duplicate = 1  # what it waited for came before the connection broke
         return result
-    if last is not None and _is_of_next_boot(ticks, payload.data, *last):
+    if last is not None and not payload.has_waited and _is_of_next_boot(ticks, payload.data, *last):
         # Nothing that follows tells about what came before.
         result.add(settle_backlog(connection, name, None, moment))
     result.undecided = 1
     ends = payload.received_at + SECONDS_PER_TICK * ticks + EXPIRY_MARGIN
     backlog.insert_backlog(connection, name, ticks, payload, ends if receipt.is_trusted else backlog.NEVER)
+    if payload.has_waited:
+        backlog.move_behind(connection, name, ticks)
     forget_memories(connection)
     return result
 
@@ -97,21 +100,32 @@ def _is_of_next_boot(ticks: int, data: bytes, last_ticks: int, last_data: bytes)
 
 
 def settle_backlog(
-    connection: Connection, name: str, after: Anchor | None, moment: Moment, runs: Sequence[ClockRun] = ()
+    connection: Connection,
+    name: str,
+    after: Anchor | None,
+    moment: Moment,
+    runs: Sequence[ClockRun] = (),
+    *,
+    has_waited: bool = False,
 ) -> IngestResult:
     """Store what waits of a node under the times that its counter tells; `after` is what came next, None: nothing.
 
-    `runs` are those of its clock that are being stored now. What no counter tells about is rejected.
+    `runs` are those of its clock that are being stored now. What no counter tells about is rejected; but where `after`
+    itself has waited for our clock, what came behind it goes on waiting.
     """
-    waiting = backlog.take_backlog(connection, name)
+    waiting = backlog.select_backlog(connection, name)
+    before = _newest_anchor(connection, name) if waiting else None
+    if after is not None and has_waited:
+        waiting = waiting[: count_before([one.ticks for one in waiting], before, after)]
     if not waiting:
         return IngestResult()
+    backlog.delete_backlog(connection, name, waiting[-1].id)
     forget_memories(connection)
     read = [read_payload(one.payload).parsed for one in waiting]
     ticks = [one.ticks for one in waiting]
     sent = [parsed.measurements[0].measured_at if parsed.measurements else None for parsed in read]
     known = [run.offset for run in (*runs, *select_memories(connection, [name])[name].runs)]
-    times = time_lines(sent, ticks, time_backlog(ticks, _newest_anchor(connection, name), after), known)
+    times = time_lines(sent, ticks, time_backlog(ticks, before, after), known)
     latest = moment.now if moment.is_trusted else backlog.NEVER
     settled = IngestResult(nodes=[name])
     timed: list[_Timed] = []

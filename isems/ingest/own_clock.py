@@ -37,10 +37,10 @@ def is_boot_confirmed(connection: Connection, moment: Moment) -> bool:
 def correct_receipt(undecided: Undecided, moment: Moment) -> Payload:
     """Tell when it really came: by uptime, if this machine has not booted since; else it is no longer live."""
     if undecided.received.boot != moment.uptime.boot:
-        waited = {"is_live": False, "is_queued": undecided.payload.source in PUSHED, "sender_time": None}
-        return msgspec.structs.replace(undecided.payload, received_at=moment.now, **waited)
+        unknown = {"is_live": False, "is_queued": undecided.payload.source in PUSHED, "sender_time": None}
+        return msgspec.structs.replace(undecided.payload, received_at=moment.now, has_waited=True, **unknown)
     received_at = moment.now - (moment.uptime.seconds - undecided.received.seconds)
-    return msgspec.structs.replace(undecided.payload, received_at=received_at)
+    return msgspec.structs.replace(undecided.payload, received_at=received_at, has_waited=True)
 
 
 def uptime_at_receipt(payload: Payload, moment: Moment) -> Uptime:

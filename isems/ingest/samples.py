@@ -39,7 +39,7 @@ def store_sample(
         insert_undecided(connection, payload, uptime_at_receipt(payload, moment))
         return IngestResult(undecided=1, nodes=list(arrival.by_node))
     sample = msgspec.structs.replace(arrival.parsed.measurements[0], measured_at=payload.received_at)
-    settled = settle_backlog(connection, sample.node, anchor_of(sample), moment)
+    settled = settle_backlog(connection, sample.node, anchor_of(sample), moment, has_waited=receipt.has_waited)
     result = _store_live(connection, arrival, sample, receipt, memories, moment)
     result.add(settled)
     return result
@@ -109,7 +109,8 @@ def reconcile(
     records = list(judgement.kept.values())
     if records and memory.has_backlog and receipt.is_trusted and is_next:
         newest = judgement.kept[max(judgement.kept)]  # runs are judged from the newest back
-        settled = settle_backlog(connection, name, _anchor_at_receipt(newest, receipt), moment, judgement.runs)
+        after = _anchor_at_receipt(newest, receipt)
+        settled = settle_backlog(connection, name, after, moment, judgement.runs, has_waited=receipt.has_waited)
     node_id = find_node(connection, name)  # what was settled may have made it known
     if records and node_id is not None:
         make_way(connection, name, node_id, records, moment.now)

@@ -7,7 +7,6 @@ gave the same number.
 """
 
 import logging
-import math
 import random
 import threading
 import time
@@ -26,6 +25,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from isems.config import Broker
 from isems.domain.payload import Payload, Source
 from isems.errors import IsemsError
+from isems.sources.mqtt_backlog import Backlog
 from isems.sources.mqtt_client import QuickClient
 from isems.sources.mqtt_question import Question
 from isems.sources.mqtt_tls import SILENT, describe_tls_error, last_error, make_tls_context
@@ -64,10 +64,6 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 120.0
 CATCH_UP_SECONDS = 0.01
 #: How often the loop looks whether it is to end.
 LOOP_SECONDS = 1.0
-#: A node publishes every 65 s; what comes closer together than this has waited in the broker.
-LIVE_GAP_SECONDS = 40
-#: Nodes whose last message is remembered while a resumed session is caught up with.
-MAX_REMEMBERED = 10_000
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +170,7 @@ class Connection:
         self._received = self._done = 0
         #: So many unanswered ones, and the broker sends no more.
         self._window = RECEIVE_MAXIMUM if self.is_new_protocol else OLD_RECEIVE_MAXIMUM
-        self._backlog = _Backlog()
+        self._backlog = Backlog()
         self._question = self._make_question()
         self.client = QuickClient(
             CallbackAPIVersion.VERSION2,
@@ -349,7 +345,7 @@ class Connection:
         except UnicodeDecodeError:  # the standard forbids it, some brokers let it pass
             topic = "(no UTF-8)"
         found = read_topic(topic, self.source.session.prefixes)
-        is_queued = not message.retain and self._backlog.holds(found.node if found else topic, time.monotonic())
+        is_queued = found is not None and not message.retain and self._backlog.holds(found.node, time.monotonic())
         return Payload(
             data=bytes(message.payload),
             source=Source.MQTT,
@@ -384,33 +380,3 @@ class Connection:
         if self.source.is_refused:
             self.source.is_refused = False
             self._tell_receiving()
-
-
-class _Backlog:
-    """Which messages have waited in the broker: after a resumed session all, until the broker says that nothing waits any
-    more; and a node's first ones only as long as they follow each other faster than it publishes, since in a large mesh
-    the broker may never find the moment. Instants are seconds of a clock that never steps, as ours may while much waits.
-    """
-
-    def __init__(self) -> None:
-        self.is_expected = False
-        self._last: dict[str, float] = {}
-        #: Until then the broker had to wait for us: whatever came before, a pause was ours.
-        self._stood_still_until = -math.inf
-        self._live: set[str] = set()
-
-    def note_standstill(self, now: float) -> None:
-        """Note that until now the broker could send nothing, because nothing was stored."""
-        self._stood_still_until = now
-
-    def holds(self, node: str, now: float) -> bool:
-        """Tell whether a node's message that came now has waited; it is to be told of every message."""
-        if not self.is_expected or node in self._live:
-            return False
-        pause = now - max(self._last.get(node, now), self._stood_still_until)
-        if pause >= LIVE_GAP_SECONDS or len(self._live) >= MAX_REMEMBERED:
-            self._live.add(node)
-            self._last.pop(node, None)
-            return False
-        self._last[node] = now
-        return True

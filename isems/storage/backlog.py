@@ -1,11 +1,12 @@
 """Samples without a time that have waited in a broker, until the node's next payload tells when they were taken."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select
 
-from isems.domain.payload import Payload, Source
+from isems.domain.payload import Payload
+from isems.storage.payloads import from_row, to_columns
 from isems.storage.schema import backlog as table
 
 #: Samples of all nodes; the real ones have 450 bytes.
@@ -38,15 +39,7 @@ def has_room(connection: Connection, max_rows: int = MAX_ROWS) -> bool:
 
 def insert_backlog(connection: Connection, node: str, ticks: int, payload: Payload, expires_at: int) -> None:
     """Let a sample wait for its node's next payload."""
-    values = {
-        "node": node,
-        "ticks": ticks,
-        "expires_at": expires_at,
-        "source": payload.source.value,
-        "address": payload.address,
-        "received_at": payload.received_at,
-        "data": payload.data,
-    }
+    values = {"node": node, "ticks": ticks, "expires_at": expires_at, **to_columns(payload)}
     connection.execute(insert(table).values(values))
 
 
@@ -65,28 +58,36 @@ def is_waiting(connection: Connection, node: str, ticks: int, data: bytes) -> bo
 
 def move_to_end(connection: Connection, node: str, ticks: int, data: bytes) -> None:
     """Let a sample that waits already be the last that came of its node."""
-    same = (table.c.node == node, table.c.ticks == ticks, table.c.data == data)
-    row = connection.execute(delete(table).where(*same).returning(*table.columns)).mappings().all()[-1]
-    connection.execute(insert(table).values({name: value for name, value in row.items() if name != "id"}))
+    same = table.c.ticks == ticks, table.c.data == data
+    connection.execute(insert(table).values(_take(connection, node, *same)[-1]))
 
 
-def take_backlog(connection: Connection, node: str) -> list[Waiting]:
-    """Take out all that waits of a node, in the order in which it came."""
+def move_behind(connection: Connection, node: str, ticks: int) -> None:
+    """Let what waits already and shows less than these ticks follow what shows them."""
+    if rows := _take(connection, node, table.c.ticks < ticks):
+        connection.execute(insert(table), rows)
+
+
+def _take(connection: Connection, node: str, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Take out some of what waits of a node; gives rows to be inserted anew, in their order."""
+    taken = connection.execute(delete(table).where(table.c.node == node, *which).returning(*table.columns)).mappings()
+    rows = sorted(taken.all(), key=lambda row: int(row["id"]))
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
+
+
+def delete_backlog(connection: Connection, node: str, last_id: int) -> None:
+    """Forget what waits of a node up to a certain piece of it."""
+    connection.execute(delete(table).where(table.c.node == node, table.c.id <= last_id))
+
+
+def select_backlog(connection: Connection, node: str) -> list[Waiting]:
+    """Give all that waits of a node, in the order in which it came."""
     rows = connection.execute(select(table).where(table.c.node == node).order_by(table.c.id)).all()
-    connection.execute(delete(table).where(table.c.node == node))
     return [
         Waiting(
             row.id,
             row.ticks,
-            Payload(
-                data=bytes(row.data),
-                source=Source(row.source),
-                address=row.address,
-                received_at=row.received_at,
-                node_hint=row.node,
-                is_live=False,
-                is_queued=True,
-            ),
+            from_row(row, node_hint=row.node, is_live=False, is_queued=True),
             row.expires_at != NEVER,
         )
         for row in rows

@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from isems.domain.measurement import Configuration, Dialect
-from isems.storage.database import insert_into, known_ids
+from isems.storage.database import insert_into
 from isems.storage.rows import CONFIGURATION_FIELDS
 from isems.storage.schema import configuration as table
+from isems.storage.writer_memory import known_ids
 
 #: Configurations that one node may bring; further ones are kept in their rows (`measurement.exact`).
 MAX_PER_NODE = 1000

@@ -18,28 +18,40 @@ from isems.storage.tally import unite
 
 #: The name in `source_state`.
 NAME = "counts"
+#: Under this name a connection remembers the transaction in which counts were written.
+WRITTEN_IN = "counts_written_in"
 #: What all processes wrote to disks, and the instant from which on anything was counted.
 WRITTEN_BYTES, SINCE = "written_bytes", "since"
 
 
 def count(connection: Connection, counts: Mapping[str, float]) -> None:
-    """Count something that a writing transaction does, if it is committed; writes what was counted before, when due."""
+    """Count something that a writing transaction does, if it is committed; written with it when due, else later."""
     tally = database_of(connection).tally
-    if tally.is_due():
-        write_counts(connection)
-    after_commit(connection, partial(tally.add, dict(counts)))
+    if tally.is_due() and not _is_written(connection):
+        _write(connection, counts)
+    else:
+        after_commit(connection, partial(tally.add, dict(counts)))
 
 
 def write_counts(connection: Connection) -> None:
     """Add to the stored counts what this process counted in transactions that are committed."""
+    if database_of(connection).tally.pending() and not _is_written(connection):
+        _write(connection, {})
+
+
+def _is_written(connection: Connection) -> bool:
+    """Tell whether this transaction has written counts: those are pending until it is committed, and must not count twice."""
+    return connection.info.get(WRITTEN_IN) is connection.info["after_commit"]
+
+
+def _write(connection: Connection, more: Mapping[str, float]) -> None:
+    connection.info[WRITTEN_IN] = connection.info["after_commit"]  # each transaction has its own
     database = database_of(connection)
-    if not database.tally.pending():
-        return
     if database.is_sqlite:  # a server writes by itself
         database.tally.add({WRITTEN_BYTES: take_written_bytes()})
     pending = database.tally.pending()
     stored = read_counts(connection) or {SINCE: time.time()}
-    save_state(connection, NAME, unite([stored, pending]))
+    save_state(connection, NAME, unite([stored, pending, more]))
     after_commit(connection, partial(database.tally.take_away, pending))
 
 

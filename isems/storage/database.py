@@ -1,32 +1,28 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and the age of its schema."""
 
 import logging
-import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from isems.errors import SchemaOutdatedError, StorageError
-from isems.storage import schema
+from isems.storage import schema, sqlite_file
 from isems.storage.tally import Tally
+from isems.storage.writer_memory import MAX_REMEMBERED, Memory, keep_memory
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S")
 
-#: How long a writer waits for another process's transaction, a VACUUM or a backup included.
-BUSY_SECONDS = 60
 #: A link that is dead without a word is noticed after a minute, not after the system's quarter of an hour (libpq's names).
 DEAD_LINK = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 #: Any number will do, as long as every process asks for the same one.
@@ -35,14 +31,6 @@ WRITE_LOCK = 0x15E35
 #: too: so counts and limits are exact, and no two batches wait for each other's rows for ever.
 BEGIN_READ = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"}
 BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"}
-#: A file's group or everybody may read it; they may go into a folder.
-OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
-OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
-#: Ids remembered in the process before the memory is emptied.
-MAX_REMEMBERED = 50_000
-#: Pages of 4 kB that the write-ahead log grows to before they are brought into the file: a page that changed often is
-#: brought there once. Four times SQLite's usual number, because a flash card wears by what is written.
-WAL_PAGES = 4000
 
 
 class _WorkFailedError(Exception):
@@ -65,7 +53,7 @@ class Database:
         self.has_inbox = has_inbox and self.is_sqlite
         # PostgreSQL is, unless its own settings say otherwise.
         self.is_durable = is_durable or not self.is_sqlite
-        self.engine = _sqlite_engine(self.url, is_durable) if self.is_sqlite else _postgres_engine(self.url)
+        self.engine = sqlite_file.open_engine(self.url, is_durable) if self.is_sqlite else _postgres_engine(self.url)
         event.listen(self.engine, "begin", _begin)
         #: Ids of committed rows by what they are known by; see `KnownIds`.
         self.known_ids: dict[Any, Any] = {}
@@ -138,10 +126,10 @@ class Database:
         """Give a connection with the write lock to a database of any version, for upgrades."""
         new_ids: dict[Any, Any] = {}
         callbacks: list[Callable[[], None]] = []
-        with self._transaction(BEGIN_WRITE[self.kind], _keep_memory) as connection:
+        with self._transaction(BEGIN_WRITE[self.kind], keep_memory) as connection:
             connection.info["new_ids"] = new_ids
             connection.info["after_commit"] = callbacks
-            connection.info["memory"] = _Memory.of(connection, is_sqlite=self.is_sqlite)
+            connection.info["memory"] = Memory.of(connection, raw_sqlite(connection) if self.is_sqlite else None)
             yield connection
         if len(self.known_ids) + len(new_ids) > MAX_REMEMBERED:
             self.known_ids = {}
@@ -161,8 +149,8 @@ class Database:
         with self._watch_lock:
             try:
                 # A connection of its own, because SQLite counts the commits of all others.
-                self._watch = self._watch or _connect_sqlite(self.url)
-                return self._watch.execute("PRAGMA data_version").fetchone()
+                self._watch = self._watch or sqlite_file.connect(self.url)
+                return sqlite_file.ask(self._watch, "PRAGMA data_version")
             except sqlite3.Error as error:
                 raise StorageError(f"the database {self.place} cannot be used: {error}") from error
 
@@ -207,12 +195,12 @@ class Database:
 
         SQLite does not wait here for another process that writes, so this does.
         """
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + sqlite_file.BUSY_SECONDS
         while True:
             try:
                 with self._transaction("") as connection:
-                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
-                if mode != "wal":
+                    mode = sqlite_file.ask(raw_sqlite(connection), "PRAGMA journal_mode = WAL")
+                if mode != ("wal",):
                     log.warning("%s lies where no write-ahead log can be: readers and writers will wait", self.place)
                 return
             except StorageError as error:
@@ -234,7 +222,7 @@ class Database:
                 self._watch = None
         self.engine.dispose()
         if self.is_sqlite and self._is_ready:
-            _leave_journals(Path(str(self.url.database)))
+            sqlite_file.leave_journals(Path(str(self.url.database)))
 
     @contextmanager
     def _transaction(
@@ -245,7 +233,7 @@ class Database:
                 with connection.begin():
                     connection.info.pop("memory", None)  # of a transaction that failed
                     connection.info["database"] = self
-                    connection.info["new_ids"] = self.known_ids
+                    connection.info["new_ids"] = connection.info["committed_ids"] = self.known_ids
                     yield connection
                 committed(connection)
         except OperationalError as error:
@@ -271,70 +259,6 @@ def database_of(connection: Connection) -> Database:
 def after_commit(connection: Connection, callback: Callable[[], None]) -> None:
     """Have something done once a writing connection's transaction is committed, and not if it fails."""
     connection.info["after_commit"].append(callback)
-
-
-class KnownIds(NamedTuple):
-    """What this process has seen of rows that never change, mostly ids: in committed transactions or in this one."""
-
-    new: dict[Any, Any]
-    committed: dict[Any, Any]
-
-    def get(self, key: Any) -> Any:
-        """Give what is known by a key, or None where the database must be asked."""
-        found = self.committed.get(key)
-        return self.new.get(key) if found is None else found
-
-    def remember(self, facts: Mapping[Any, Any]) -> None:
-        """Remember these; they are forgotten if a writing transaction fails, since they may not exist then."""
-        if len(self.new) > MAX_REMEMBERED:
-            self.new.clear()
-        self.new.update(facts)
-
-
-def known_ids(connection: Connection) -> KnownIds:
-    """Give the memory of a connection; what a reader sees is committed."""
-    return KnownIds(connection.info["new_ids"], database_of(connection).known_ids)
-
-
-class _Memory(NamedTuple):
-    """What a connection has read or written, and the state of the database in which that is all there is to know."""
-
-    version: object
-    facts: dict[str, Any]
-
-    @classmethod
-    def of(cls, connection: Connection, *, is_sqlite: bool) -> "_Memory":
-        """Give what the connection knows from its last transaction: all of it, or nothing if anybody else wrote since.
-
-        It is taken away from the connection: a transaction that fails leaves no memory.
-        """
-        kept: _Memory | None = connection.info.pop("kept", None)
-        if not is_sqlite:
-            return cls(None, {})
-        # SQLite counts the commits of all other connections, but not the connection's own.
-        version = raw_sqlite(connection).execute("PRAGMA data_version").fetchone()
-        return kept if kept is not None and kept.version == version else cls(version, {})
-
-
-def _keep_memory(connection: Connection) -> None:
-    memory: _Memory = connection.info.pop("memory")
-    if memory.version is not None:
-        connection.info["kept"] = memory
-
-
-def memory_of(connection: Connection) -> dict[str, Any]:
-    """Give the facts that a writing connection knows to be true until its transaction ends.
-
-    What is put in is still there in the connection's next transaction, unless this one fails or anybody else writes
-    in between; PostgreSQL cannot tell, so there nothing is kept.
-    """
-    memory: _Memory = connection.info["memory"]
-    return memory.facts
-
-
-def is_writing(connection: Connection) -> bool:
-    """Tell whether a connection's transaction may change the database."""
-    return "memory" in connection.info
 
 
 def raw_sqlite(connection: Connection) -> sqlite3.Connection:
@@ -385,61 +309,6 @@ def older_versions() -> set[str]:
     return {script.name.partition("_")[0] for script in scripts} - {schema.HEAD}
 
 
-def _sqlite_engine(url: URL, is_durable: bool) -> Engine:
-    path = url.database
-    if path and path != ":memory:" and not Path(path).parent.is_dir():
-        raise StorageError(f"the folder of the database {path} does not exist")
-    # The last used connection is the next used: so a writer meets its own memory again.
-    # Every transaction is ended where it was begun; `_end_transaction` looks after one that could not be.
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True, pool_reset_on_return=None)
-    event.listen(engine, "connect", partial(_prepare_sqlite, is_durable=is_durable))
-    event.listen(engine, "checkin", _end_transaction)
-    return engine
-
-
-def _leave_journals(path: Path) -> None:
-    """Where others may read the file, leave empty journals: without them, who cannot create them cannot read at all.
-
-    Debian's uwsgi is such a reader: it runs as www-data, and the file belongs to the user whose cron job polls.
-    """
-    with suppress(OSError):  # the journals are there, or we are the one who may not create them
-        status = path.stat()
-        if not (status.st_mode & OTHERS_READ and path.parent.stat().st_mode & OTHERS_ENTER):
-            return
-        for end in ("-wal", "-shm"):
-            journal = os.open(f"{path}{end}", os.O_CREAT | os.O_EXCL, status.st_mode & 0o777)
-            os.fchmod(journal, status.st_mode & 0o777)  # whatever the umask says, as SQLite does
-            if os.geteuid() == 0:
-                os.fchown(journal, status.st_uid, status.st_gid)
-            os.close(journal)
-
-
-def _connect_sqlite(url: URL) -> sqlite3.Connection:
-    """Open the file for any thread, one at a time."""
-    return sqlite3.connect(url.database or "", timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-
-
-def _end_transaction(connection: sqlite3.Connection | None, _record: object) -> None:
-    """A COMMIT that had to wait too long leaves its transaction open: whoever got the connection next would fail."""
-    if connection is not None and connection.in_transaction:
-        connection.rollback()
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object, is_durable: bool) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin` says
-    for pragma in (
-        f"synchronous = {'FULL' if is_durable else 'NORMAL'}",
-        "foreign_keys = OFF",
-        "secure_delete = OFF",  # Debian's SQLite overwrites what is deleted: written for nothing
-        f"wal_autocheckpoint = {WAL_PAGES}",
-        "journal_size_limit = 16777216",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-    if connection.execute("PRAGMA page_count").fetchone() == (0,):
-        # Before the first table, or it has no effect; and only then, because it takes the write lock.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL").close()
-
-
 def _postgres_engine(url: URL) -> Engine:
     # Not the server's default: after waiting for the write lock, each statement must see what others wrote.
     wanted = {name: value for name, value in DEAD_LINK.items() if name not in url.query}
@@ -449,6 +318,9 @@ def _postgres_engine(url: URL) -> Engine:
 def _begin(connection: Connection) -> None:
     if statement := connection.get_execution_options().get("isems_begin"):
         if connection.dialect.name == "sqlite":
-            raw_sqlite(connection).execute(statement).close()
+            raw = raw_sqlite(connection)
+            raw.execute(statement).close()
+            if statement == BEGIN_READ["sqlite"]:  # which puts off the look at the file to the first statement
+                sqlite_file.ask(raw, "PRAGMA schema_version")
         else:
             connection.exec_driver_sql(statement).close()

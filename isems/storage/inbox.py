@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from isems.storage import schema
 from isems.storage.bulk import BulkInsert
 from isems.storage.counters import write_counts
-from isems.storage.database import Database, database_of, memory_of, raw_sqlite
+from isems.storage.database import Database, database_of, raw_sqlite
 from isems.storage.rows import Row
+from isems.storage.writer_memory import memory_of
 
 #: Node and second.
 Key = tuple[int, int]

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,10 +124,7 @@ def _lock_path(database: Database, name: str) -> Path:
 @contextmanager
 def _file_lock(path: Path) -> Iterator[Callable[[], bool]]:
     """A lock of the operating system on a file beside the database."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StorageError(f"the lock {path} cannot be made: {error}") from error
+    descriptor = _open_lock(path)
 
     def is_got() -> bool:
         try:
@@ -141,6 +139,22 @@ def _file_lock(path: Path) -> Iterator[Callable[[], bool]]:
         yield is_got
     finally:
         os.close(descriptor)  # the file stays: removing it would let two processes hold two files of one name
+
+
+def _open_lock(path: Path) -> int:
+    """Open the file of a lock; a new one is for those who may use the database, also where root was the first."""
+    try:
+        with suppress(FileExistsError):
+            made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            with suppress(OSError):  # there is no database yet
+                status = path.with_suffix("").stat()
+                os.fchmod(made, status.st_mode & 0o777 | 0o600)
+                if os.geteuid() == 0:
+                    os.fchown(made, status.st_uid, status.st_gid)
+            return made
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise StorageError(f"the lock {path} cannot be made: {error}") from error
 
 
 def _is_file_locked(path: Path) -> bool:
@@ -191,3 +205,43 @@ def _number_of(name: str) -> int:
 
 def _unusable(database: Database, error: SQLAlchemyError) -> StorageError:
     return StorageError(f"the database {database.place} cannot be used: {' '.join(str(error).split())}")
+
+
+class NumberedLocks:
+    """Locks of the operating system on any number of names of a SQLite database, each for one process: bytes of one file
+    that is empty. They end with the process, and cost the disk nothing.
+    """
+
+    def __init__(self, database: Database, kind: str) -> None:
+        self._path = _lock_path(database, kind)
+        self._descriptor: int | None = None
+
+    def take(self, name: str) -> bool:
+        """Take the lock of a name; False where another process has it. Raises StorageError where there can be no lock."""
+        try:
+            self._set(name, fcntl.F_WRLCK)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError as error:
+            raise StorageError(f"the lock {self._path} cannot be held: {error}") from error
+        return True
+
+    def release(self, name: str) -> None:
+        """Give the lock of a name back."""
+        if self._descriptor is not None:
+            self._set(name, fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        """Give back all."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _set(self, name: str, kind: int) -> None:
+        # The open file's own lock: the older kind would end when this process closes any descriptor of that file.
+        fcntl.fcntl(self._open(), fcntl.F_OFD_SETLK, struct.pack("hhqqi", kind, os.SEEK_SET, _number_of(name), 1, 0))
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = _open_lock(self._path)
+        return self._descriptor

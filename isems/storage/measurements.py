@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from isems.domain.measurement import Measurement
 from isems.storage import inbox
-from isems.storage.bulk import BulkInsert
+from isems.storage.bulk import BulkInsert, PostgresInsert
 from isems.storage.configurations import (
     Placed,
     is_placeholder,
@@ -17,23 +17,19 @@ from isems.storage.configurations import (
     place_configurations,
     read_configurations,
 )
-from isems.storage.database import database_of, memory_of, raw_sqlite
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST, Key
 from isems.storage.nodes import identify_nodes, note_configuration, select_reconfigured
+from isems.storage.partitions import make_parts
 from isems.storage.rollups import note_changes, remember_marks
 from isems.storage.rows import Row, decode, encode, encode_exactly, encode_rows, has_own_configuration, merge
 from isems.storage.schema import measurement as table
+from isems.storage.writer_memory import memory_of
 
 #: Under this name a writing connection remembers the configuration that is noted with each node.
 NOTED = "noted"
 #: A stored range is read as a whole when it spans no more than this for each new record, else key by key.
 DENSE_SECONDS = 300
-#: PostgreSQL takes rows as one array a column.
-_ARRAY_TYPES = {"BIGINT": "bigint[]", "INTEGER": "integer[]", "BOOLEAN": "boolean[]", "TEXT": "text[]"}
-
-POSTGRES_INSERT = "INSERT INTO {{}} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING".format(
-    LIST, ", ".join(f"%s::{_ARRAY_TYPES[str(column.type).split('(')[0]]}" for column in table.columns)
-)
 
 
 class Inserted(msgspec.Struct):
@@ -182,6 +178,7 @@ def _encode_one(node_id: int, place: Placed, measurement: Measurement) -> Row:
 
 
 _BULK = BulkInsert(table.name, COLUMNS)
+_POSTGRES = PostgresInsert(table)
 
 
 def insert_rows(connection: Connection, rows: list[Row], into: str = table.name) -> int:
@@ -189,8 +186,9 @@ def insert_rows(connection: Connection, rows: list[Row], into: str = table.name)
     if database_of(connection).is_sqlite:
         bulk = _BULK if into == table.name else BulkInsert(into, COLUMNS)
         return bulk.execute(raw_sqlite(connection), rows)
-    columns = tuple(list(column) for column in zip(*rows, strict=True))
-    return connection.exec_driver_sql(POSTGRES_INSERT.format(into), columns).rowcount
+    if into == table.name:
+        make_parts(connection, (row[1] for row in rows))
+    return _POSTGRES.execute(connection, rows, into)
 
 
 def _compare(

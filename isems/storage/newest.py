@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 
 from isems.domain.measurement import Measurement
 from isems.storage.configurations import read_configurations
-from isems.storage.database import database_of, is_writing, raw_sqlite
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST
 from isems.storage.measurements import decode_rows
 from isems.storage.rows import Row, decode
+from isems.storage.writer_memory import is_writing
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -141,10 +142,15 @@ _FIRST = text(
 )
 
 
+_FIRST_DAY = text("SELECT starts_at, ends_at FROM daily WHERE node_id = :node ORDER BY starts_at LIMIT 1")
+
+
 def select_first_time(connection: Connection, node_id: int) -> int | None:
-    """Give when a node's oldest measurement was taken, in epoch seconds."""
-    found: int | None = connection.execute(_FIRST, {"node": node_id}).scalar()
-    return found
+    """Give when a node's oldest measurement was taken, in epoch seconds; of a day that was pruned, its begin."""
+    first: int | None = connection.execute(_FIRST, {"node": node_id}).scalar()
+    day = connection.execute(_FIRST_DAY, {"node": node_id}).first()
+    is_pruned = day is not None and (first is None or day.ends_at <= first)
+    return day.starts_at if day is not None and is_pruned else first
 
 
 _FIRST_CONFIGURED = text(

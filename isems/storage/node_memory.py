@@ -8,9 +8,10 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from isems.domain.clock import ClockState
 from isems.domain.repair import ClockRun
-from isems.storage.database import Upsert, database_of, memory_of
+from isems.storage.database import Upsert, database_of
 from isems.storage.schema import backlog
 from isems.storage.schema import clock_run as table
+from isems.storage.writer_memory import memory_of
 
 #: A board without network time has a run for each boot; only the newest can still be read again.
 MAX_PER_NODE = 100

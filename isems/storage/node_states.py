@@ -6,9 +6,10 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from isems.domain.clock import ClockReading, ClockState, state_at
-from isems.storage.database import Upsert, memory_of
+from isems.storage.database import Upsert
 from isems.storage.nodes import find_nodes
 from isems.storage.schema import node, node_address, node_state, poll_target
+from isems.storage.writer_memory import memory_of
 
 _NEW = {
     "has_samples": False,
@@ -74,15 +75,17 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: int
     #: Where it answered when polled last.
     addresses: list[str]
+    #: Who polled it there.
+    collectors: list[str]
     #: The newest that is no placeholder.
     configuration_id: int | None = None
 
 
 def select_node_states(connection: Connection, now: int, node_id: int | None = None) -> list[NodeState]:
     """Give every node, by name; or only one."""
-    addresses: dict[int, list[str]] = {}
+    polled: dict[int, list[tuple[str, str | None]]] = {}
     for row in connection.execute(_ADDRESSES, {"since": now - ADDRESS_SECONDS}):
-        addresses.setdefault(row.node_id, []).append(row.address)
+        polled.setdefault(row.node_id, []).append((row.address, row.holder))
     states = _STATES if node_id is None else _STATES.where(node.c.id == node_id)
     return [
         NodeState(
@@ -94,7 +97,8 @@ def select_node_states(connection: Connection, now: int, node_id: int | None = N
             clock_state_at=row.clock_state_at,
             clock_offset_seconds=row.clock_offset_seconds,
             conflicts=row.conflicts or 0,
-            addresses=addresses.get(row.id, []),
+            addresses=[address for address, _ in polled.get(row.id, [])],
+            collectors=sorted({holder for _, holder in polled.get(row.id, []) if holder}),
             configuration_id=row.configuration_id,
         )
         for row in connection.execute(states)
@@ -109,7 +113,7 @@ _STATES = (
     .order_by(node.c.name)
 )
 _ADDRESSES = (
-    select(node_address.c.node_id, node_address.c.address)
+    select(node_address.c.node_id, node_address.c.address, poll_target.c.holder)
     .join(poll_target, poll_target.c.address == node_address.c.address)
     .where(poll_target.c.answered_at >= bindparam("since"))
     .order_by(node_address.c.address)

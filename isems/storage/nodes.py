@@ -6,8 +6,9 @@ from typing import cast
 import msgspec
 from sqlalchemy import Connection, bindparam, func, or_, select, update
 
-from isems.storage.database import database_of, insert_into, known_ids
+from isems.storage.database import database_of, insert_into
 from isems.storage.schema import node
+from isems.storage.writer_memory import known_ids
 
 #: A sender that makes up names cannot fill the disk with them; 2 million ids fit the old API's `id`.
 MAX_NODES = 100_000

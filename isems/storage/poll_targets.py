@@ -9,8 +9,12 @@ from isems.domain.polling import PollTarget
 from isems.storage.database import Upsert
 from isems.storage.schema import poll_target as table
 
-_SELECT = select(table).where(table.c.address.in_(bindparam("addresses", expanding=True)))
-_SAVE = Upsert(table, key=["address"], replace=[column.name for column in table.columns if not column.primary_key])
+#: The other columns are storage.poll_leases'.
+_FIELDS = PollTarget.__struct_fields__
+_SAVE = Upsert(table, key=["address"], replace=[field for field in _FIELDS if field != "address"])
+_SELECT = select(*(table.c[field] for field in _FIELDS)).where(
+    table.c.address.in_(bindparam("addresses", expanding=True))
+)
 #: Addresses in one statement; SQLite allows 32766 variables.
 CHUNK = 10_000
 

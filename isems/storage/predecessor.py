@@ -15,10 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from isems.domain.measurement import Measurement
 from isems.storage import schema
-from isems.storage.database import database_of, memory_of
+from isems.storage.database import database_of
 from isems.storage.inbox import LIST
 from isems.storage.measurements import Inserted, encode_batch, identify, insert_rows, note_configurations
 from isems.storage.rows import Row
+from isems.storage.writer_memory import memory_of
 
 #: Its versions, all with the same table but for `status` and an index.
 VERSIONS = ("ae0a32b43c39", "256a79be1bd8", "ef784e202371")

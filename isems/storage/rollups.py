@@ -13,9 +13,10 @@ from sqlalchemy import Connection, bindparam, text
 
 from isems.domain.buckets import DAY, HOUR, begin_of_day, day_after
 from isems.storage import inbox
-from isems.storage.database import Upsert, database_of, memory_of
+from isems.storage.database import Upsert, database_of
 from isems.storage.schema import SUMMED, rolled_up
 from isems.storage.summing import KEPT, names_of, sum_up
+from isems.storage.writer_memory import memory_of
 
 #: Under this name a writing connection remembers the marks of nodes.
 MEMORY = "marks"

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from isems.storage.text import PlainText
 
 #: The newest migration; `storage.database` compares it with the database's own.
-HEAD = "7d2e90b4c815"
+HEAD = "3e6f81a2d0c7"
 
 metadata = MetaData()
 
@@ -305,6 +305,11 @@ poll_target = Table(
     Column("polled_at", BigInteger),
     Column("answered_at", BigInteger),
     Column("error", PlainText),
+    Column("wait_seconds", Integer),
+    #: Who polls it, or polled it last; until when nobody else may; and not before when (storage.poll_leases).
+    Column("holder", PlainText),
+    Column("held_until", BigInteger),
+    Column("due_at", BigInteger),
 )
 
 source_state = Table(

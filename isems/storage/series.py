@@ -254,6 +254,39 @@ def _summarize(one: Sum, factor: int) -> Summary:
     return Summary(one.count, one.minimum / factor, one.maximum / factor, mean, one.last / factor)
 
 
+_EXTENT = text(
+    "SELECT min(measured_at), max(measured_at) FROM every_measurement"
+    " WHERE node_id = :node AND measured_at >= :first AND measured_at < :last"
+)
+
+
+def measure_open(connection: Connection, node_ids: Sequence[int], edges: Sequence[int], zone: ZoneInfo) -> int:
+    """Tell how many seconds of history `select_buckets` would sum up from records for these nodes: its cost.
+
+    That is little, unless buckets are shorter than an hour, their zone is off the full hour, or history was not rolled up yet.
+    """
+    marks = select_marks(connection, node_ids)
+    first, last = edges[0], edges[-1]
+    is_hourly = are_whole_hours(edges)
+    seconds = 0
+    for node_id in node_ids:
+        mark = marks.get(node_id)
+        since = first
+        if mark is not None and (is_hourly or (mark.zone == zone.key and begin_of_day(first, zone) == first)):
+            since = max(first, mark.hours_until if is_hourly else mark.days_until)
+            seconds += HOUR * len(select_stale(connection, node_id, first, since))
+        seconds += _measure_records(connection, node_id, since, last)
+    return seconds
+
+
+def _measure_records(connection: Connection, node_id: int, first: int, last: int) -> int:
+    """Give the time that a node's records between two instants span; what is short anyway is not looked at."""
+    if last - first <= 2 * DAY:
+        return max(0, last - first)
+    begin, end = connection.execute(_EXTENT, {"node": node_id, "first": first, "last": last}).one()
+    return 0 if begin is None else end - begin
+
+
 _COUNT = text(
     "SELECT count(*) FROM (SELECT 1 FROM every_measurement"
     " WHERE node_id = :node AND measured_at >= :first AND measured_at < :last LIMIT :limit) AS counted"

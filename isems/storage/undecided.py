@@ -9,6 +9,7 @@ from isems.domain.clock import Uptime
 from isems.domain.payload import Payload, Source
 from isems.errors import StorageError
 from isems.storage.database import insert_into
+from isems.storage.payloads import from_row, to_columns
 from isems.storage.schema import undecided as table
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -38,14 +39,10 @@ def insert_undecided(connection: Connection, payload: Payload, received: Uptime,
         raise StorageError(
             f"{max_bytes} bytes of input wait for this machine's clock to be right, no more fits: set the clock"
         )
-    values = {
-        "source": payload.source.value,
-        "address": payload.address,
+    values = to_columns(payload) | {
         "log_key": key,
-        "data": payload.data,
         "format_hint": payload.format_hint,
         "node_hint": payload.node_hint,
-        "received_at": payload.received_at,
         "sender_time": payload.sender_time,
         "is_live": payload.is_live,
         "boot": received.boot,
@@ -66,11 +63,8 @@ def select_undecided(connection: Connection, limit: int = 10, after: int = 0) ->
     return [
         Undecided(
             row.id,
-            Payload(
-                data=bytes(row.data),
-                source=Source(row.source),
-                address=row.address,
-                received_at=row.received_at,
+            from_row(
+                row,
                 format_hint=row.format_hint,
                 node_hint=row.node_hint,
                 is_live=bool(row.is_live),

@@ -1,6 +1,7 @@
 """The built dashboard as files, and the old pages that lead to it."""
 
 import gzip
+import re
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from isems.api.app import create_app
 from isems.api.context import DASHBOARD
 from isems.config import Config
+from isems.domain.finding import Key, Severity
 from isems.storage.database import Database
 from tests.api.stored import line, store
 
@@ -155,3 +157,14 @@ def test_no_page_hides_the_data_of_a_node(built: FlaskClient, lite: Database, na
     store(lite, [line(name)])
     assert built.get(f"/measurements/{name}/latest").status_code == 200
     assert built.get(f"/v1/nodes/{name}").status_code == 200
+
+
+def test_the_dashboard_has_words_for_every_finding_and_state() -> None:
+    # Its own compiler holds that each of these has words in both languages.
+    types = (Path(__file__).resolve().parents[2] / "frontend" / "src" / "api" / "types.ts").read_text(encoding="utf-8")
+    lists = {
+        name: re.findall(r'"(\w+)"', values)
+        for name, values in re.findall(r"export const (\w+) = \[(.*?)\] as const", types, re.DOTALL)
+    }
+    assert set(lists["FINDING_KEYS"]) == set(Key)
+    assert lists["STATES"] == list(Severity)

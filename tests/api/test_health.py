@@ -12,6 +12,7 @@ import pytest
 
 from isems import __version__
 from isems.api.app import create_app
+from isems.api.health import Readiness, judge
 from isems.api.version import read_revision
 from isems.config import Config, PushToken
 from isems.ingest import IngestResult
@@ -101,6 +102,25 @@ def test_an_empty_database_is_ready(database: Database) -> None:
     assert (answer["undecided_bytes"], answer["backlog_samples"], answer["newest"]) == (0, 0, {})
     assert answer["database_bytes"] > 50_000
     assert (answer["disk_free_bytes"] is None) != database.is_sqlite
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"disk_free_bytes": 64_000_000}, None),
+        ({"disk_free_bytes": 63_999_999}, "63999999 bytes are free on the disk of the database: make room"),
+        ({"disk_free_bytes": None}, None),
+        ({"undecided_bytes": 200_000_000}, None),
+        ({"undecided_bytes": 250_000_000}, "250000000 bytes of input wait for this machine's clock to be right: set"),
+    ],
+)
+def test_what_will_soon_be_lost_is_a_reason(changes: dict[str, Any], reason: str | None) -> None:
+    values = {"is_writable": True, "database_bytes": 1, "disk_free_bytes": 10**9, "undecided_bytes": 0}
+    answer = Readiness(**values | {"backlog_samples": 0, "newest": {}, "sources": {}} | changes)
+    judge(answer, None, takes_pushes=False)
+    assert answer.ready == (reason is None)
+    assert [one.startswith(reason or "") for one in answer.reasons] == [True] * (reason is not None)
 
 
 def test_asking_writes_nothing(lite: Database, tmp_path: Path) -> None:

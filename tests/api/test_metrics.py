@@ -18,6 +18,7 @@ from isems.config import Broker, Config, PushToken
 from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Payload, Source
 from isems.ingest import ingest, store_payloads
+from isems.storage.counters import count, write_counts
 from isems.storage.database import Database
 from isems.storage.inbox import settle_database
 from isems.storage.measurements import insert_measurements
@@ -173,12 +174,24 @@ def test_what_a_transaction_that_failed_did_is_not_counted(lite: Database, now: 
     assert values(scrape(lite), "isems_collector_rows", "source", "result") == {}
 
 
+def test_what_is_counted_several_times_in_a_transaction_is_counted_once(lite: Database) -> None:
+    for _ in range(2):
+        with lite.write() as connection:
+            count(connection, {"polls/answered": 1})
+            count(connection, {"polls/answered": 1, "polls/failed": 1})
+    assert lite.tally.pending()["polls/answered"] == 3
+    with lite.write() as connection:
+        write_counts(connection)
+        write_counts(connection)
+    assert values(scrape(lite), "isems_collector_polls", "result") == {("answered",): 4, ("failed",): 2}
+
+
 def test_counting_writes_nothing_of_its_own(lite: Database, now: int) -> None:
     """An SD card wears by it: within a minute, one page is changed at most once."""
     for second in range(20):
         take_in(lite, Source.POLL, line(time=now - second), now=now)
     counted = values(scrape(lite), "isems_collector_rows", "source", "result")
-    assert counted == {("poll", "stored"): 1}  # written with the second payload; the rest waits for the next minute
+    assert counted == {("poll", "stored"): 1}  # written with the first; the rest waits for the next minute
     assert lite.tally.pending()["rows/poll/stored"] == 19
 
 

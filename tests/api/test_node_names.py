@@ -13,7 +13,7 @@ from isems.api.app import create_app
 from isems.api.server import web_server
 from isems.config import Config
 from isems.storage.database import Database
-from tests.api.asking import ask
+from tests.api.asking import ask, ask_json
 from tests.api.stored import line, store
 
 NAMES = [
@@ -115,6 +115,19 @@ def test_a_name_that_a_request_line_can_hold_finds_its_node_raw(port: int, prefi
     assert {"50%", "a%20b", "a/b", "Gartenhaus-Süd", ".."} <= set(names)
     found = {name: ask(port, f"{prefix}/measurements/{name}/latest".encode()) for name in names}
     assert found == {name: (200, [name]) for name in names}
+
+
+@pytest.mark.parametrize("after", ["", "/measurements"])
+@pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
+def test_every_name_finds_its_node_in_the_new_paths_too(port: int, prefix: str, after: str) -> None:
+    def find(target: str) -> tuple[int, str | None]:
+        status, body = ask_json(port, target.encode())
+        return status, body and body["node"]
+
+    known = {name: (200, name) for name in NAMES}
+    encoded = {name: quote(name, safe="") for name in NAMES}
+    assert {name: find(f"{prefix}/nodes/{text}{after}") for name, text in encoded.items()} == known
+    assert {name: find(f"{prefix}/node{after}?node={text}") for name, text in encoded.items()} == known
 
 
 def test_raw_names_that_are_another_name_encoded_find_themselves_where_that_other_is_not_known(port: int) -> None:

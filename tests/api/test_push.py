@@ -25,7 +25,7 @@ from isems.config import Config
 from isems.domain.payload import Payload
 from isems.errors import StorageError
 from isems.ingest import IngestResult
-from isems.storage import database as database_module
+from isems.storage import sqlite_file
 from isems.storage.database import Database
 from isems.storage.rejected import StoredRejection, select_rejected
 from tests.api.stored import line
@@ -465,7 +465,7 @@ def test_an_old_database_is_told_and_nothing_taken(connect: Connect, sqlite_url:
 def test_a_locked_database_is_told_and_the_next_payload_taken(
     connect: Connect, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
     client = connect(sqlite_url)
     other = Database(sqlite_url)
     with other.write():

@@ -21,7 +21,7 @@ TINY = Size(
     poll_seconds=0.02,
 )
 #: Of those that start the same service, one is enough here.
-SLOW = {"newest-30d", "newest-flat", "cpu-idle", "memory-idle", "memory-load", "mqtt-1", "mqtt-1000"}
+SLOW = {"newest-30d", "newest-flat", "cpu-idle", "memory-idle", "memory-load", "series-30d", "mqtt-1", "mqtt-1000"}
 
 
 @pytest.mark.parametrize("benchmark", [one for one in USUAL if one.name not in SLOW], ids=lambda one: one.name)

@@ -141,8 +141,9 @@ def test_just_a_fifth_of_a_volt_is_no_alarm() -> None:
     assert Key.NEAR_DISCONNECT not in check_one(BOARD, battery_volts=12.1)
 
 
-def test_a_voltage_that_nobody_knows_is_not_all_well() -> None:
-    assert state(check_one(BOARD, battery_volts=None)) is Severity.WARNING
+@pytest.mark.parametrize("volts", [None, -1.0])
+def test_a_voltage_that_nobody_knows_is_not_all_well(volts: float | None) -> None:
+    assert severities(check_one(BOARD, battery_volts=volts))[Key.BATTERY_UNKNOWN] is Severity.WARNING
 
 
 # The programs' lies
@@ -186,6 +187,14 @@ def test_a_battery_that_was_planned_too_small_is_a_warning() -> None:
     assert found[Key.STORAGE_TOO_SMALL] == Finding(Severity.WARNING, Key.STORAGE_TOO_SMALL, values)
 
 
+@pytest.mark.parametrize(("amp_hours", "health"), [(7.2, 55.0), (24.0, 100.0), (24.0, None)])
+def test_a_battery_is_only_called_worn_where_its_health_is_the_reason(amp_hours: float, health: float | None) -> None:
+    conf = msgspec.structs.replace(BOARD, rated_battery_amp_hours=amp_hours)
+    found = check_one(conf, status=0x440, state_of_health_percent=health)
+    assert Key.STORAGE_TOO_SMALL in found
+    assert Key.BATTERY_WORN not in found
+
+
 def test_a_battery_that_lost_its_storage_needs_somebody() -> None:
     found = check_one(BOARD, status=0x440, state_of_health_percent=55.0)
     assert found[Key.BATTERY_WORN].severity is Severity.CRITICAL
@@ -227,6 +236,7 @@ def test_a_newer_boards_missing_sensor_is_told_by_25_degrees_for_an_hour(conf: C
 def test_25_degrees_for_less_than_an_hour_or_not_all_the_time_is_a_temperature() -> None:
     records = every(15, 250, configuration=BOARD, battery_celsius=25.0)
     assert Key.SENSOR_MISSING not in check(*records[:RECORDS])
+    assert Key.SENSOR_MISSING not in check(*every(HOUR, 2, configuration=BOARD, battery_celsius=25.0))
     records[100] = measurement(at=NOON - 1500, configuration=BOARD, battery_celsius=25.05)
     assert Key.SENSOR_MISSING not in check(*records)
 
@@ -297,6 +307,8 @@ def test_a_node_that_may_not_be_flashed_is_fine_but_says_so() -> None:
 
 def test_an_automatic_reboot_that_is_switched_off_forbids_no_upgrade() -> None:
     assert Key.UPGRADE_NOT_ADVISED not in check_one(BOARD, status=0x502, minutes_until_shutdown=0.0)
+    found = check_one(BOARD, status=0x502, minutes_until_shutdown=0.0, battery_volts=12.0)
+    assert "minutes_until_shutdown" not in found[Key.UPGRADE_NOT_ADVISED].values
 
 
 @pytest.mark.parametrize(("level", "told"), [(0.0, False), (2.0, False), (3.0, True), (6.0, True), (None, False)])

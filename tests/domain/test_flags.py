@@ -54,9 +54,23 @@ def test_an_impossible_health_leaves_what_the_temperature_says() -> None:
     assert sent in believed_flags(measurement(status=0x46C, state_of_health_percent=-44.0))
 
 
-def test_flags_of_the_oldest_records_are_told_by_their_values() -> None:
-    full = measurement(status=None, state_of_charge_percent=100.0, panel_mpp_volts=0.0)
-    assert believed_flags(full) == StatusFlag.FULLY_CHARGED | StatusFlag.DISCHARGING
+@pytest.mark.parametrize(
+    ("percent", "panel_volts", "amp_hours", "flags"),
+    [
+        (100.0, 0.0, 12.0, StatusFlag.FULLY_CHARGED | StatusFlag.DISCHARGING),
+        (100.0, 16.0, 12.0, StatusFlag.FULLY_CHARGED),
+        (60.0, 14.073, 12.0, StatusFlag.CHARGING),  # as much as the battery
+        (30.0, 0.0, 12.0, StatusFlag.DISCHARGING | StatusFlag.BATTERY_LEVEL_LOW),
+        (20.0, 0.0, 2.0, StatusFlag.DISCHARGING | StatusFlag.ENERGY_CAPACITY_TOO_SMALL),
+        (None, None, 12.0, StatusFlag(0)),
+    ],
+)
+def test_flags_of_the_oldest_records_are_told_by_their_values(
+    percent: float | None, panel_volts: float | None, amp_hours: float, flags: StatusFlag
+) -> None:
+    values = {"state_of_charge_percent": percent, "panel_mpp_volts": panel_volts}
+    conf = configuration(rated_battery_amp_hours=amp_hours)
+    assert believed_flags(measurement(status=None, configuration=conf, **values)) == flags
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ def test_a_board_is_asked_after_four_fifths_of_what_it_remembers(board: PollOutc
     assert wait(board) == 0.8 * span
 
 
+def test_who_has_learnt_nothing_yet_waits_as_another_decided_before() -> None:
+    assert wait(None, last_wait=60) == 60
+    assert wait(None, last_wait=60, failures=2) == 120
+    assert wait(BOARD, last_wait=600) == wait(BOARD)
+    assert wait(None, last_wait=86_400) == QUARTER
+
+
 def test_a_board_that_has_just_started_is_asked_before_it_forgets() -> None:
     assert wait(answered(2, 15, measured(Dialect.BOARD))) == 24
     assert wait(answered(1, 15, measured(Dialect.BOARD))) == 60

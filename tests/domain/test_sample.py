@@ -12,6 +12,7 @@ from isems.domain.sample import (
     Anchor,
     Verdict,
     anchor_of,
+    count_before,
     judge_sample,
     ticks_of,
     time_backlog,
@@ -125,6 +126,15 @@ def test_after_a_gap_nothing_is_told_by_what_was_known_before() -> None:
 
 def test_a_message_that_came_twice_breaks_no_chain() -> None:
     assert time_backlog([96, 96, 92], Anchor(NOON, 96), None) == [NOON, NOON, NOON + 60]
+
+
+def test_what_shows_less_than_what_waited_elsewhere_came_behind_it() -> None:
+    assert count_before([3010, 3000, 2996], None, Anchor(NOON, 3000)) == 2
+    assert count_before([2996, 2992], None, Anchor(NOON, 3000)) == 0
+
+
+def test_what_follows_the_last_known_record_closely_came_before_a_reboot_however_little_it_shows() -> None:
+    assert count_before([100, 96], Anchor(NOON, 104), Anchor(NOON + 900, 3000)) == 2
 
 
 def test_lines_of_one_boot_keep_their_distance_in_the_cycle_in_which_the_counter_stands_still() -> None:

@@ -76,6 +76,11 @@ def test_a_board_whose_clock_is_behind_is_heard_of_all_the_same() -> None:
     assert heard_at(measurement(at=NOON - YEAR - 10), NOON - HOUR, YEAR, NOON) == NOON - 10
 
 
+@pytest.mark.parametrize("offset", [300, -300, 0])
+def test_the_offset_of_a_good_clock_makes_nothing_newer(offset: int) -> None:
+    assert heard_at(measurement(at=NOON - 400), None, offset, NOON) == NOON - 400
+
+
 def test_an_offset_that_was_used_already_is_not_used_twice() -> None:
     assert heard_at(measurement(at=NOON - YEAR, time_repaired=True), None, YEAR, NOON) == NOON - YEAR
 

@@ -159,9 +159,9 @@ def test_a_line_is_plain_to_read(lite: Database) -> None:
 
 
 def test_no_cell_is_taken_for_a_formula(lite: Database) -> None:
-    store(lite, [measurement(f"{begin}cmd|'/c calc'!A1") for begin in "=+-@'"])
+    store(lite, [measurement(f"{begin}cmd|'/c calc'!A1") for begin in "=+-@＝＋－＠'"])
     cells = [row["node"] for row in csv.DictReader(io.StringIO(export(lite, CSV)))]
-    assert sorted(cells) == sorted(f"'{begin}cmd|'/c calc'!A1" for begin in "=+-@'")
+    assert sorted(cells) == sorted(f"'{begin}cmd|'/c calc'!A1" for begin in "=+-@＝＋－＠'")
 
 
 def test_both_databases_give_the_same_text(database: Database) -> None:

@@ -46,7 +46,7 @@ def test_chunks_make_up_the_file_and_end_with_whole_lines(
     assert all(len(chunk) < 1400 for chunk in chunks)
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_file_gives_nothing(file_of: Callable[[bytes], Path], content: bytes) -> None:
     assert read(file_of(content)) == []
 

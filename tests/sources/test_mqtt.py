@@ -17,7 +17,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from isems.config import FACTORY_PREFIXES
 from isems.domain.payload import Payload
 from isems.sources import mqtt
-from isems.sources.mqtt import OLD_RECEIVE_MAXIMUM, Connection, MqttSource, Session, _Backlog
+from isems.sources.mqtt import OLD_RECEIVE_MAXIMUM, Connection, MqttSource, Session
 from isems.sources.mqtt_client import READ_AT_ONCE
 from isems.sources.mqtt_retirement import end_session
 from tests.services import publish, run_mosquitto
@@ -160,19 +160,6 @@ def test_what_was_not_stored_comes_again(
         publish(broker.port, [("/isems/Dach/csvlog", b"two")])
         wait_for(lambda: b"two" in seen)
         assert seen == [b"one", b"one", b"two"]
-
-
-def test_messages_that_waited_are_not_live_until_a_node_pauses() -> None:
-    backlog = _Backlog()
-    assert not backlog.holds("a", 1000)  # a new session has no past
-    backlog.is_expected = True
-    assert backlog.holds("a", 1000)
-    assert backlog.holds("a", 1001)
-    assert backlog.holds("b", 1001)
-    assert not backlog.holds("a", 1045)
-    assert not backlog.holds("a", 1046)
-    assert backlog.holds("b", 1040)
-    assert not backlog.holds("b", 1081)
 
 
 @pytest.mark.parametrize("unanswered", [1, OLD_RECEIVE_MAXIMUM])

@@ -14,11 +14,12 @@ from sqlalchemy import inspect, text
 
 from isems.errors import SchemaOutdatedError, StorageError
 from isems.storage import schema
-from isems.storage.database import Database, known_ids, read_version
+from isems.storage.database import Database, read_version
 from isems.storage.measurements import insert_measurements
 from isems.storage.newest import count_measurements
 from isems.storage.nodes import identify_nodes
 from isems.storage.upgrade import run_migrations, upgrade_database
+from isems.storage.writer_memory import known_ids
 from tests.samples import NOON, measurement, minutes
 
 processes = multiprocessing.get_context("spawn")
@@ -325,7 +326,7 @@ def test_a_file_locked_by_another_process_is_waited_for(sqlite_url: str) -> None
 
 def test_a_commit_that_waited_too_long_leaves_nothing_behind(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there can be no write-ahead log, a reader may hold up a commit; the next transaction must be a new one."""
-    monkeypatch.setattr("isems.storage.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("isems.storage.sqlite_file.BUSY_SECONDS", 0.1)
     monkeypatch.setattr(Database, "switch_to_wal", lambda database: None)
     database = Database(sqlite_url)
     database.make_ready()

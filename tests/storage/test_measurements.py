@@ -370,4 +370,5 @@ def test_a_batch_of_known_nodes_takes_a_handful_of_statements(database: Database
     statements = []
     event.listen(database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     store(database, [measurement(name, NOON + 60) for name in names])
-    assert len(statements) <= 5, statements
+    # On PostgreSQL also whether a month is missing, and a savepoint around the copy.
+    assert len(statements) <= (5 if database.is_sqlite else 8), statements

@@ -115,6 +115,7 @@ def test_a_target_is_read_back_and_replaced(database: Database) -> None:
         polled_at=NOON,
         answered_at=2**40,
         error="timed out",
+        wait_seconds=300,
     )
     assert save_and_read(database, full) == full
     assert save_and_read(database, PollTarget(address=full.address)) == PollTarget(address=full.address)

@@ -19,7 +19,7 @@ from tests.samples import NOON, minutes
 
 PREDECESSOR = ["ae0a32b43c39", "256a79be1bd8", "ef784e202371"]
 #: Older versions of this program.
-OURS = ["5f0c1d8e7a21", "8b3d90c4e65f", "c4a91e07d3b2"]
+OURS = ["5f0c1d8e7a21", "8b3d90c4e65f", "c4a91e07d3b2", "7d2e90b4c815"]
 
 
 @pytest.fixture

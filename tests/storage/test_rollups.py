@@ -22,7 +22,7 @@ from isems.storage.measurements import insert_measurements, select_between
 from isems.storage.nodes import find_node
 from isems.storage.pruning import NEWEST_KEPT, prune_node, select_prunable
 from isems.storage.rollups import roll_up, select_due, select_marks
-from isems.storage.series import FIELDS, Bucket, count_records, select_buckets
+from isems.storage.series import FIELDS, Bucket, count_records, measure_open, select_buckets
 from tests.samples import measurement
 
 BERLIN, KATHMANDU, LISBON = (ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Kathmandu", "Europe/Lisbon"))
@@ -301,3 +301,23 @@ def test_what_lies_in_the_inbox_counts_at_once(inbox_database: Database) -> None
     with inbox_database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM inbox")).scalar() == 2
     check(inbox_database, "a", stored(inbox_database, "a"), "1h", BERLIN)
+
+
+def test_the_cost_of_an_answer_is_what_roll_ups_leave_to_the_records(database: Database) -> None:
+    store(database, records("dear", *range(0, 5 * DAY, 600)))
+    number = node_id(database, "dear")
+
+    def cost(step: str, zone: ZoneInfo = BERLIN) -> float:
+        edges = make_edges(FIRST - 400 * DAY, FIRST + 5 * DAY, step, zone)
+        with database.read() as connection:
+            return measure_open(connection, [number, number], edges, zone) / DAY
+
+    assert 9.5 < cost("1d") < 10.1
+    settle_all(database)
+    roll_all(database, "dear", BERLIN)
+    assert cost("1d") < 2.1  # up to the end of the range
+    assert cost("1h", LISBON) < 2.1
+    assert 9.5 < cost("15m") < 10.1
+    assert 9.5 < cost("1d", KATHMANDU) < 10.1
+    store(database, records("dear", *range(61, 3 * HOUR, HOUR)))
+    assert cost("1h") * DAY - 6 * HOUR < 2.1 * DAY

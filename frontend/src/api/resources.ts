@@ -39,7 +39,8 @@ const LOST_STEP = { step: "1h", ms: 3_600_000 };
 export const sparks = (): Source<Histories> =>
   source("sparks", () => new Source("sparks", loadSparks, SPARK_POLL_MS));
 
-async function loadSparks(ask: Ask): Promise<Histories> {
+async function loadSparks(ask: Ask, show: (part: Histories) => void): Promise<Histories> {
+  const before = sparks().get().value ?? {};
   const active = (nodes().get().value ?? []).filter((one) => one.is_active && one.newest !== null);
   const named = (isLost: boolean) => active.filter((one) => (one.state === "lost") === isLost).map((one) => one.node);
   const paths = [
@@ -50,6 +51,7 @@ async function loadSparks(ask: Ask): Promise<Histories> {
   for (const { query, hours, step, ms } of paths) {
     const path = `measurements?field=battery_volts&from=now-${hours}h&step=${step}&${query}`;
     Object.assign(all, await ask(path, (body: Comparison) => readHistories(body, ms)));
+    show({ ...before, ...all });
   }
   return all;
 }

@@ -40,7 +40,7 @@ export class Source<T> extends Store<Snapshot<T>> {
 
   constructor(
     private readonly name: string,
-    private readonly load: (ask: Ask) => Promise<T>,
+    private readonly load: (ask: Ask, show: (part: T) => void) => Promise<T>,
     private readonly everyMs = POLL_MS,
     /** Whether this device remembers it for when the collector is out of reach. */
     private readonly isKept = true,
@@ -55,7 +55,7 @@ export class Source<T> extends Store<Snapshot<T>> {
     this.isAsking = true;
     clearTimeout(this.timer);
     try {
-      const value = await this.load(this.ask);
+      const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part }));
       const at = collectorNow();
       this.set({ value, at, failure: null });
       if (this.isKept) keep(this.name, at, value);

@@ -1,6 +1,6 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Words } from "../i18n/use";
+import { sayTime, type Words } from "../i18n/use";
 import { useNow } from "../state/use";
 
 /** While the collector is out of reach: of when everything is that is shown, in epoch ms. Else null. */
@@ -10,10 +10,10 @@ export const FrozenAt = createContext<number | null>(null);
 export function Age({ at, words, isOld = false }: { at: number; words: Words; isOld?: boolean }) {
   const now = useNow();
   const isFrozen = useContext(FrozenAt) !== null;
-  const { format, texts } = words;
+  const { format } = words;
   return (
     <time class={isOld ? "age old" : "age"} dateTime={new Date(at).toISOString()} title={format.at(at, now)}>
-      {isFrozen ? texts.since(format.at(at, now)) : format.ago(at, now)}
+      {isFrozen ? sayTime(words, at, now) : format.ago(at, now)}
     </time>
   );
 }

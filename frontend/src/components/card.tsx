@@ -8,6 +8,7 @@ import { writeRoute } from "../state/route";
 import { Age } from "./age";
 import { Glyph, Value } from "./marks";
 import { memo } from "./memo";
+import { useSeen } from "./seen";
 
 export interface NodeProps {
   node: Node;
@@ -119,8 +120,11 @@ function NodeAge({ node, words }: NodeProps) {
 const hoursFor = (state: State): number => (state === "lost" ? LOST_SPARK_HOURS : SPARK_HOURS);
 
 function Sparkline({ node, words, history, now, width, height }: NodeProps & { width: number; height: number }) {
-  // As high as it will be, so that nothing jumps when the lines arrive.
-  if (!history) return <svg class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
+  const { ref, isSeen } = useSeen<SVGSVGElement>();
+  // As high as it will be, so that nothing jumps when the line arrives.
+  if (!history || !isSeen) {
+    return <svg ref={ref} class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
+  }
   const { configuration } = node;
   const hours = hoursFor(node.state);
   return (

@@ -1,18 +1,19 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { collectorStatus, nodes } from "../api/resources";
 import { useWords } from "../i18n/use";
 import { needsYou } from "../state/fleet";
 import { find } from "../state/find";
-import { type PageName, route, writeRoute } from "../state/route";
+import { offerHeading } from "../state/focus";
+import { type PageName, isBuilt, route, writeRoute } from "../state/route";
 import { useSource, useStore } from "../state/use";
 import { Icon, type IconName } from "./marks";
-import { Settings } from "./settings";
+import { Settings, SettingsButton } from "./settings";
 
 /** The pages that can be reached from everywhere, in this order. */
-export const LINKED: (Exclude<PageName, "node"> & IconName)[] = ["fleet", "map", "compare", "collector"];
+const LINKED: (PageName & IconName)[] = (["fleet", "map", "compare", "collector"] as const).filter(isBuilt);
 
-/** The mark that stands on every page while the nodes are simulated. */
+/** The mark that stands on every page while the nodes are simulated: below its title, on wide screens above all. */
 export function Simulated() {
   const { texts } = useWords();
   if (!useSource(collectorStatus()).value?.is_simulation) return null;
@@ -28,7 +29,6 @@ export function Simulated() {
 export function Navigation() {
   const { texts } = useWords();
   const { page } = useStore(route);
-  const [isSetting, setSetting] = useState(false);
   const count = (useSource(nodes()).value ?? []).filter((one) => one.is_active && needsYou(one.state)).length;
   return (
     <>
@@ -54,12 +54,9 @@ export function Navigation() {
           <Icon name="find" />
           {texts.find}
         </button>
-        <button type="button" class="end" onClick={() => setSetting(true)}>
-          <Icon name="settings" />
-          {texts.settings}
-        </button>
+        <SettingsButton isInBar={false} />
       </nav>
-      {isSetting && <Settings close={() => setSetting(false)} />}
+      <Settings />
     </>
   );
 }
@@ -67,10 +64,20 @@ export function Navigation() {
 const isHere = (name: PageName, page: PageName): boolean => name === page || (name === "fleet" && page === "node");
 
 /** The head of a page: its title, and what belongs beside it. */
-export const AppBar = ({ title, before, children }: { title: ComponentChildren; before?: ComponentChildren; children?: ComponentChildren }) => (
-  <header class="appbar">
-    {before}
-    <h1 tabIndex={-1}>{title}</h1>
-    {children}
-  </header>
-);
+export function AppBar({ title, before, children }: { title: ComponentChildren; before?: ComponentChildren; children?: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => offerHeading(heading.current), []);
+  return (
+    <>
+      <header class="appbar">
+        {before}
+        <h1 tabIndex={-1} ref={heading}>
+          {title}
+        </h1>
+        {children}
+        <SettingsButton isInBar />
+      </header>
+      <Simulated />
+    </>
+  );
+}

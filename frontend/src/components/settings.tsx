@@ -1,17 +1,40 @@
 import { useEffect, useRef } from "preact/hooks";
+import { Store } from "../api/store";
 import { useWords } from "../i18n/use";
 import { LANGUAGES, THEMES, language, theme } from "../state/settings";
 import { useStore } from "../state/use";
+import { Icon } from "./marks";
 
-/** Language and colours, over the page. */
-export function Settings({ close }: { close: () => void }) {
+const isOpen = new Store(false);
+
+/** Opens the settings: in the rail, and on phones in the corner of a page, where rare things are. */
+export function SettingsButton({ isInBar }: { isInBar: boolean }) {
+  const { texts } = useWords();
+  return (
+    <button
+      type="button"
+      class={isInBar ? "iconbtn only-phone" : "end"}
+      aria-label={isInBar ? texts.settings : undefined}
+      onClick={() => isOpen.set(true)}
+    >
+      <Icon name="settings" />
+      {!isInBar && texts.settings}
+    </button>
+  );
+}
+
+/** The settings over the page, while they are open. */
+export const Settings = () => (useStore(isOpen) ? <Dialog /> : null);
+
+/** Language and colours. */
+function Dialog() {
   const { texts } = useWords();
   const dialog = useRef<HTMLDialogElement>(null);
   const chosenLanguage = useStore(language);
   const chosenTheme = useStore(theme);
   useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="settings-title">
+    <dialog ref={dialog} onClose={() => isOpen.set(false)} aria-labelledby="settings-title">
       <h2 id="settings-title">{texts.settings}</h2>
       <fieldset>
         <legend>{texts.language}</legend>

@@ -28,8 +28,8 @@ const en: Record<FindingKey, Say> = {
     advice: "Bring a charged battery, or switch the load off before night.",
   }),
   controller_silent: () => ({
-    title: "The router runs, its solar controller is silent. Values hidden",
-    advice: "Check the serial cable and the fuse. If the controller is dead, the battery is not charging.",
+    title: "Solar controller silent, values hidden",
+    advice: "The router runs. Check the serial cable and the fuse. If the controller is dead, the battery is not charging.",
   }),
   battery_worn: () => ({ title: "Battery worn out", advice: "Plan for a new one: what it still holds is too little for its panel." }),
   lost: (values, format, now) => {
@@ -109,8 +109,8 @@ const de: Record<FindingKey, Say> = {
     advice: "Geladenen Akku bringen oder die Last vor der Nacht abschalten.",
   }),
   controller_silent: () => ({
-    title: "Der Router läuft, sein Solarregler ist stumm. Werte verdeckt",
-    advice: "Serielles Kabel und Sicherung prüfen. Ist der Regler tot, lädt der Akku nicht.",
+    title: "Solarregler stumm, Werte verdeckt",
+    advice: "Der Router läuft. Serielles Kabel und Sicherung prüfen. Ist der Regler tot, lädt der Akku nicht.",
   }),
   battery_worn: () => ({ title: "Akku verbraucht", advice: "Einen neuen einplanen: Was er noch fasst, ist zu wenig für das Modul." }),
   lost: (values, format, now) => {

@@ -26,6 +26,7 @@ export interface Format {
   ago: (at: number, now: number) => string;
   /** "14:05", on another day than `now` "21 Nov, 14:05", in another year "21 Nov 2025". */
   at: (at: number, now: number) => string;
+  isToday: (at: number, now: number) => boolean;
   /** "21 Nov", or with the year where that is another one. */
   day: (at: number, now: number) => string;
 }
@@ -50,6 +51,7 @@ export function makeFormat(language: Language, timeZone?: string): Format {
   };
   const day = (at: number, now: number) =>
     (dayKey.format(at).slice(0, 4) === dayKey.format(now).slice(0, 4) ? shortDay : longDay).format(at);
+  const isToday = (at: number, now: number) => dayKey.format(at) === dayKey.format(now);
   return {
     number,
     withUnit: (value, decimals, unit) => number(value, decimals) + BLANK + unit,
@@ -59,7 +61,8 @@ export function makeFormat(language: Language, timeZone?: string): Format {
     },
     span,
     ago: (at, now) => (now - at > 7 * DAY ? day(at, now) : words.ago(span(now - at))),
-    at: (at, now) => (dayKey.format(at) === dayKey.format(now) ? clock.format(at) : `${day(at, now)}, ${clock.format(at)}`),
+    isToday,
+    at: (at, now) => (isToday(at, now) ? clock.format(at) : `${day(at, now)}, ${clock.format(at)}`),
     day,
   };
 }

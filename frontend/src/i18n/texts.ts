@@ -24,6 +24,7 @@ export interface Texts {
   filter: string;
   headline: (count: number, isPast: boolean) => string;
   ofNodes: (count: number) => string;
+  nodes: (count: number) => string;
   asOf: (time: string) => string;
   since: (time: string) => string;
   needsYouBadge: (count: number) => string;
@@ -82,6 +83,7 @@ const en: Texts = {
     return isPast ? `${count} needed you` : `${count} ${count === 1 ? "needs" : "need"} you`;
   },
   ofNodes: (count) => `of ${count} ${count === 1 ? "node" : "nodes"}`,
+  nodes: (count) => `${count} ${count === 1 ? "node" : "nodes"}`,
   asOf: (time) => `As of ${time}`,
   since: (time) => `at ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "needs" : "need"} you`,
@@ -142,6 +144,7 @@ const de: Texts = {
     return `${count} ${verb} Hilfe`;
   },
   ofNodes: (count) => `von ${count} Knoten`,
+  nodes: (count) => `${count} Knoten`,
   asOf: (time) => `Stand ${time}`,
   since: (time) => `um ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "braucht" : "brauchen"} Hilfe`,

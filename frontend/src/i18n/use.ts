@@ -12,6 +12,10 @@ export interface Words {
   timeZone: string | undefined;
 }
 
+/** Gives "at 14:05", of another day "20 Nov, 14:05"; in epoch milliseconds. */
+export const sayTime = ({ texts, format }: Words, at: number, now: number): string =>
+  format.isToday(at, now) ? texts.since(format.at(at, now)) : format.at(at, now);
+
 const made = new Map<string, Words>();
 
 /** Gives the words of the chosen language, with times as at the site. */

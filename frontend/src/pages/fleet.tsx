@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { nodes as nodesSource, sparks, type Histories } from "../api/resources";
 import type { Node } from "../api/types";
 import { Skyline } from "../charts/skyline";
@@ -7,7 +7,7 @@ import { NodeItem } from "../components/card";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon } from "../components/marks";
 import { Notice, Standing, frozenSince } from "../components/notices";
-import { useWords, type Words } from "../i18n/use";
+import { sayTime, useWords, type Words } from "../i18n/use";
 import { findCalls } from "../state/find";
 import { GROUPS, filterNodes, needsYou, newestMeasuredAt, sortNodes, tally, type Group } from "../state/fleet";
 import { view, type View } from "../state/view";
@@ -66,7 +66,6 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
           {wanted.withInactive ? texts.hideInactive : texts.showInactive(inactive)}
         </button>
       )}
-      <div class="list" />
       <Announcer nodes={active} words={words} />
     </>
   );
@@ -96,7 +95,7 @@ interface StripProps {
 
 /** The headline, how far each node is from its disconnect, and how many there are of each state. */
 function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
-  const { texts, format } = words;
+  const { texts } = words;
   const now = useNow();
   const count = nodes.filter((one) => needsYou(one.state)).length;
   return (
@@ -104,7 +103,7 @@ function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
       <header>
         <h2>
           {texts.headline(count, frozenAt !== null)}{" "}
-          <span>{frozenAt === null ? texts.ofNodes(nodes.length) : texts.since(format.at(frozenAt, now))}</span>
+          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? texts.nodes(nodes.length) : texts.ofNodes(nodes.length)}</span>
         </h2>
         {isBeside && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
       </header>
@@ -135,7 +134,8 @@ function Search({ words, text }: { words: Words; text: string }) {
   const input = useRef<HTMLInputElement>(null);
   const calls = useStore(findCalls);
   const seen = useRef(view.get().seenFind);
-  useEffect(() => {
+  // At once, so that the next key goes into the field.
+  useLayoutEffect(() => {
     if (calls === seen.current) return;
     seen.current = calls;
     view.set({ ...view.get(), seenFind: calls });
@@ -144,7 +144,7 @@ function Search({ words, text }: { words: Words; text: string }) {
   }, [calls]);
   const change = (value: string) => view.set({ ...view.get(), text: value });
   return (
-    <label class="search">
+    <label class={text === "" ? "search" : "search asked"}>
       <Icon name="find" />
       <span class="vh">{words.texts.findNode}</span>
       <input
@@ -180,9 +180,12 @@ function List({ nodes, histories, words, chosen }: ListProps) {
       <NodeItem node={node} words={words} history={histories[node.node]} now={now} isChosen={node.node === chosen} />
     </li>
   );
-  const urgent = nodes.filter((one) => needsYou(one.state));
-  const later = nodes.filter((one) => !needsYou(one.state) && one.state !== "fine");
-  const fine = nodes.filter((one) => one.state === "fine");
+  const drawn = useDrawn(nodes.length);
+  const isLater = (node: Node) => !needsYou(node.state) && node.state !== "fine";
+  const urgent = nodes.slice(0, drawn).filter((one) => needsYou(one.state));
+  const later = nodes.slice(0, drawn).filter(isLater);
+  const fine = nodes.slice(0, drawn).filter((one) => one.state === "fine");
+  const count = (belongs: (node: Node) => boolean) => nodes.filter(belongs).length;
   if (nodes.length === 0) return <p class="group">{texts.noneFound}</p>;
   return (
     <div class="list">
@@ -190,7 +193,7 @@ function List({ nodes, histories, words, chosen }: ListProps) {
       {later.length > 0 && (
         <>
           <h2 class="group">
-            {texts.notUrgent} <span>{later.length}</span>
+            {texts.notUrgent} <span>{count(isLater)}</span>
           </h2>
           <ul class="rows">{later.map(item)}</ul>
         </>
@@ -198,13 +201,31 @@ function List({ nodes, histories, words, chosen }: ListProps) {
       {fine.length > 0 && (
         <>
           <h2 class="group">
-            {texts.states.fine} <span>{fine.length}</span>
+            {texts.states.fine} <span>{count((one) => one.state === "fine")}</span>
           </h2>
           <ul class="rows">{fine.map(item)}</ul>
         </>
       )}
     </div>
   );
+}
+
+/** What is drawn at first: more than a window holds. The others follow a few at a time, so that taps are not kept waiting. */
+const FIRST = 10;
+const MORE = 40;
+let mostDrawn = FIRST; // who comes back from a node finds the list as it was
+
+function useDrawn(total: number): number {
+  const [drawn, setDrawn] = useState(mostDrawn);
+  useEffect(() => {
+    if (drawn >= total) return;
+    const timer = setTimeout(() => {
+      mostDrawn = drawn + MORE;
+      setDrawn(mostDrawn);
+    });
+    return () => clearTimeout(timer);
+  }, [drawn, total]);
+  return drawn;
 }
 
 /** Says once, politely, that one more needs somebody. */

@@ -8,15 +8,26 @@ from zoneinfo import ZoneInfo
 import msgspec
 from flask import Response, request
 from sqlalchemy import Connection
-from werkzeug.exceptions import NotFound
 
 from isems.api import context
 from isems.api.paths import FoundNode, find_first
 from isems.api.v1.bodies import hex_status, instant, instant_or_none
 from isems.api.v1.measurements import flatten_bucket, name_columns
-from isems.api.v1.operations import answer_stored, answer_streamed, resource
+from isems.api.v1.operations import answer_stored, answer_streamed, resource, unknown_node
 from isems.api.v1.parameters import MAX_NODES, NODE, NODES, Parameter, ParameterError, choice
-from isems.api.v1.ranges import AUTO, FROM, MOST, STEP, TIME_ZONE, TO, Range, make_buckets, make_range, range_of
+from isems.api.v1.ranges import (
+    AUTO,
+    FROM,
+    MOST,
+    STEP,
+    TIME_ZONE,
+    TO,
+    Range,
+    check_cost,
+    make_buckets,
+    make_range,
+    range_of,
+)
 from isems.api.v1.tables import CSV, FORMAT, MEDIA_TYPES, NDJSON, WRITERS, Table, choose_format, encode_rows
 from isems.storage.series import FIELDS, Series, select_buckets
 
@@ -97,11 +108,11 @@ def compare_nodes(parameters: ComparisonParameters, now: int) -> Response:
     open_piece = context.database().read
 
     def write(connection: Connection) -> Iterator[bytes]:
-        nodes = [_find(connection, name) for name in question.nodes]
+        nodes = _find_all(connection, question)
         return WRITERS[question.form](_table(question, _read_each(open_piece, nodes, question)))
 
     def encode(connection: Connection) -> bytes:
-        nodes = [_find(connection, name) for name in question.nodes]
+        nodes = _find_all(connection, question)
         read = ((node, _select(connection, node, question)) for node in nodes)
         return msgspec.json.encode(_describe(question, read))
 
@@ -119,15 +130,21 @@ def _ask(parameters: ComparisonParameters, now: int) -> _Question:
         raise ParameterError("nodes", request.args.get("nodes", ""), NODES.expected)
     zone = parameters.tz or context.config().timezone
     asked = make_range(parameters.first, parameters.end, now)
-    step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, len(nodes))
+    step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, series=len(nodes))
     form = choose_format(parameters.format, request.accept_mimetypes)
     return _Question(nodes, parameters.field, step, tuple(edges), zone, form)
+
+
+def _find_all(connection: Connection, question: _Question) -> list[FoundNode]:
+    nodes = [_find(connection, name) for name in question.nodes]
+    check_cost(connection, [node.id for node in nodes], question.edges, question.zone)
+    return nodes
 
 
 def _find(connection: Connection, name: str) -> FoundNode:
     found = find_first(connection, iter([name]))
     if found is None:
-        raise NotFound(f"no node is known by the name {name!r}")
+        raise unknown_node(name)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from isems.api.language import choose_language, make_page
+from isems.api.language import BANNER_STYLE, banner, choose_language, make_page
 from isems.api.v1.openapi import describe_api
 from isems.api.v1.operations import routes
 
@@ -48,9 +48,11 @@ table{{border-collapse:collapse;width:100%}}
 th,td{{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8886}}
 code{{overflow-wrap:anywhere}}
 div{{overflow-x:auto}}
+{banner_style}
 </style>
 <main>
 <h1>{title}</h1>
+{banner}
 <p lang="en">{description}</p>
 <p><a href="openapi.json">{document}</a></p>
 <nav aria-label="{contents}"><ul>{index}</ul></nav>
@@ -76,6 +78,8 @@ def render_page(document: Mapping[str, Any], language: str) -> str:
     index = (f'<li><a href="#{_id(one)}"><code>{escape(path)}</code></a></li>' for path, one in questions.items())
     return PAGE.format(
         **texts,
+        banner=banner(language),
+        banner_style=BANNER_STYLE,
         description=escape(document["info"]["description"]),
         index="".join(index),
         operations="\n".join(_render_question(path, one, texts) for path, one in questions.items()),

@@ -27,6 +27,7 @@ from isems.api.v1.ranges import (
     TIME_ZONE,
     TO,
     Range,
+    check_cost,
     make_buckets,
     make_range,
     range_of,
@@ -39,8 +40,8 @@ from isems.storage.measurements import decode_rows
 from isems.storage.rollups import select_marks
 from isems.storage.series import FIELDS, Bucket, count_records, select_buckets
 
-#: Records in one answer: as JSON, which is made before it is sent, and streamed.
-MAX_RECORDS, MAX_STREAMED = 100_000, 1_000_000
+#: Records in one answer, by its form. JSON is made before it is sent: these are about 8 MB of it.
+MAX_RECORDS = {"columns": 100_000, "rows": 20_000, "csv": 1_000_000, "ndjson": 1_000_000}
 AFTER = "/measurements"
 PARTS = ("count", "min", "max", "mean", "last")
 
@@ -186,20 +187,20 @@ def _answer(parameters: MeasurementsParameters, now: int, name: str, *, is_in_pa
 def _find(connection: Connection, node: FoundNode, question: _Question) -> _Found:
     mark = select_marks(connection, [node.id]).get(node.id)
     kept_since = None if mark is None else mark.kept_since
-    if question.step == RAW or (question.step == AUTO and _is_little(connection, node, question, kept_since)):
+    is_pruned = kept_since is not None and question.asked.first < kept_since
+    is_little = question.step == AUTO and not is_pruned and _is_little(connection, node, question)
+    if question.step == RAW or is_little:
         return _find_records(connection, node, question, kept_since)
-    return _find_buckets(connection, node, question)
+    return _find_buckets(connection, node, question, is_pruned=is_pruned)
 
 
-def _is_little(connection: Connection, node: FoundNode, question: _Question, kept_since: int | None) -> bool:
-    """Tell whether all records can be given: no more than points are wanted, and all still there."""
-    if kept_since is not None and question.asked.first < kept_since:
-        return False
+def _is_little(connection: Connection, node: FoundNode, question: _Question) -> bool:
+    """Tell whether there are no more records than points are wanted."""
     return count_records(connection, node.id, *question.asked, question.max_points + 1) <= question.max_points
 
 
 def _find_records(connection: Connection, node: FoundNode, question: _Question, kept_since: int | None) -> _Found:
-    most = MAX_STREAMED if question.form in WRITERS else MAX_RECORDS
+    most = MAX_RECORDS[question.form]
     if count_records(connection, node.id, *question.asked, most + 1) > most:
         way_out = "ask for less" if question.form in WRITERS else "ask for format=csv or ndjson, for less"
         raise RequestEntityTooLarge(
@@ -229,13 +230,14 @@ def _row_of(measurement: Measurement, fields: Sequence[str]) -> list[Any]:
     values = [getattr(measurement, field) for field in fields]
     if "status" in fields:
         values[fields.index("status")] = hex_status(measurement.status)
-    untrusted = [field for field in list_untrusted(measurement) if field in fields]
+    untrusted = tuple(field for field in list_untrusted(measurement) if field in fields)
     return [instant(measurement.measured_at or 0), *values, measurement.time_repaired, untrusted]
 
 
-def _find_buckets(connection: Connection, node: FoundNode, question: _Question) -> _Found:
+def _find_buckets(connection: Connection, node: FoundNode, question: _Question, *, is_pruned: bool) -> _Found:
     fields = [field for field in question.fields if field in FIELDS]
-    step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone)
+    step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone, is_pruned=is_pruned)
+    check_cost(connection, [node.id], edges, question.zone)
     series = select_buckets(connection, node.id, fields, edges, question.zone)
     rows = [flatten_bucket(bucket) for bucket in series.buckets]
     return _Found(

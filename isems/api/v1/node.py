@@ -66,7 +66,9 @@ class ChangeBody(msgspec.Struct, frozen=True):
 class NodeDetails(NodeBody, frozen=True, kw_only=True):
     """A node as it is now, and as it was."""
 
-    first_measured_at: datetime | None
+    first_measured_at: Annotated[
+        datetime | None, msgspec.Meta(description="Of a day whose records are gone, the begin of the day.")
+    ]
     is_shared: Annotated[bool, msgspec.Meta(description="Two devices at least send under this id.")]
     record_interval_seconds: float | None
     time_zone: Annotated[str, msgspec.Meta(description="By whose clock days begin.")]

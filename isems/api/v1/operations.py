@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound
 from isems.api import context
 from isems.api.answers import answer, not_modified, stream
 from isems.api.paths import FoundNode, find_first, find_node_in_path
-from isems.api.v1.parameters import Reading, read_parameters
+from isems.api.v1.parameters import Reading, read_parameters, shorten
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -144,5 +144,10 @@ def find_node(connection: Connection, name: str, *, after: str = "", is_in_path:
     else:
         found = find_first(connection, iter([name]))
     if found is None:
-        raise NotFound(f"no node is known by the name {name!r}")
+        raise unknown_node(name)
     return found
+
+
+def unknown_node(name: str) -> NotFound:
+    """Give the error for a node that there is not."""
+    return NotFound(f"no node is known by the name {shorten(name)!r}")

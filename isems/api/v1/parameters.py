@@ -60,9 +60,14 @@ class ParameterError(BadRequest):
     """A parameter is wrong; the answer names it, its value and what was expected."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
-        shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}…"
-        super().__init__(f"{name} is {shown!r}, expected {expected}")
-        self.members = {"parameter": name, "value": shown, "expected": expected}
+        shown = shorten(value)
+        super().__init__(f"{shorten(name)} is {shown!r}, expected {expected}")
+        self.members = {"parameter": shorten(name), "value": shown, "expected": expected}
+
+
+def shorten(text: str) -> str:
+    """Give as much of what was asked as an error repeats."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def parameters_of(struct: type[msgspec.Struct]) -> dict[str, Parameter]:

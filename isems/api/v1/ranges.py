@@ -5,12 +5,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from flask import request
+from sqlalchemy import Connection
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from isems.api.v1.parameters import END, FIRST, ZONE, Parameter, ParameterError, choice, whole
-from isems.domain.buckets import STEPS, choose_step, make_edges
+from isems.domain.buckets import DAY, HOUR, STEPS, choose_step, make_edges
+from isems.storage.series import measure_open
 
-DAY = 86_400
 AUTO, RAW = "auto", "raw"
 MAX_POINTS = 10_000
 
@@ -64,14 +65,19 @@ def make_range(first: int | None, end: int | None, now: int) -> Range:
     return Range(first, end)
 
 
-def make_buckets(asked: Range, step: str, max_points: int, zone: ZoneInfo, series: int = 1) -> tuple[str, list[int]]:
+def make_buckets(
+    asked: Range, step: str, max_points: int, zone: ZoneInfo, *, series: int = 1, is_pruned: bool = False
+) -> tuple[str, list[int]]:
     """Give the step, and where its buckets begin and the last one ends.
 
+    Where a part of the records was pruned, no step below an hour is chosen: what is left of them is summed up by hour.
     Raises RequestEntityTooLarge where so many series of them would be too much for one answer.
     """
     most = min(max_points, MAX_TOTAL // series)
     if step == AUTO:
         step = choose_step(asked.seconds, most)
+        if is_pruned and STEPS[step] < HOUR:
+            step = "1h"
     points = asked.seconds // STEPS[step] + 1
     if points > min(MAX_POINTS, MAX_TOTAL // series):
         raise RequestEntityTooLarge(
@@ -91,3 +97,17 @@ MAX_TOTAL = 100_000
 def range_of(edges: Sequence[int]) -> Range:
     """Give the range that buckets cover."""
     return Range(edges[0], edges[-1])
+
+
+#: Days of single records, of all nodes together, that are summed up for one answer: some seconds of work.
+MAX_OPEN_DAYS = 1000
+
+
+def check_cost(connection: Connection, node_ids: Sequence[int], edges: Sequence[int], zone: ZoneInfo) -> None:
+    """Raise RequestEntityTooLarge where roll-ups do not help and an answer would take too long."""
+    days = measure_open(connection, node_ids, edges, zone) // DAY
+    if days > MAX_OPEN_DAYS:
+        raise RequestEntityTooLarge(
+            f"this needs {days} days of single records, and one answer is made of no more than {MAX_OPEN_DAYS}: ask for a "
+            "step of 1h or longer, a shorter range or fewer nodes; after an upgrade, ask again when history is rolled up"
+        )

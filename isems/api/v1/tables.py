@@ -13,6 +13,8 @@ from isems.export import write_csv_text, write_number
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 #: The name of a form in the query, and how it is told in the headers Accept and Content-Type.
 MEDIA_TYPES = {"columns": "application/json", "csv": CSV, "ndjson": NDJSON}
+#: Cells of one column that are remembered before all are forgotten.
+MAX_REMEMBERED = 10_000
 FORMATS = ("columns", "rows", "csv", "ndjson")
 FORMAT = Parameter(
     choice(*FORMATS),
@@ -22,7 +24,7 @@ FORMAT = Parameter(
 
 
 class Table(NamedTuple):
-    """Columns, and the rows, some at a time: values are numbers, texts, instants, lists of texts, and None."""
+    """Columns, and the rows, some at a time: values are numbers, texts, instants in UTC, tuples of texts, and None."""
 
     columns: Sequence[str]
     pieces: Iterable[Sequence[Sequence[Any]]]
@@ -58,8 +60,10 @@ def encode_rows(table: Table) -> msgspec.Raw:
 def write_csv(table: Table) -> Iterator[bytes]:
     """Give lines of CSV with a header, as `isems export` writes them."""
     yield (",".join(table.columns) + "\n").encode()
+    texts = [_Texts() for _ in table.columns]
     for rows in table.pieces:
-        yield "".join(",".join(map(_cell, row)) + "\n" for row in rows).encode()
+        columns = [map(text.__getitem__, values) for text, values in zip(texts, zip(*rows, strict=True), strict=False)]
+        yield "".join(f"{line}\n" for line in map(",".join, zip(*columns, strict=True))).encode()
 
 
 def write_ndjson(table: Table) -> Iterator[bytes]:
@@ -74,7 +78,17 @@ ENCODERS = {"columns": encode_columns, "rows": encode_rows}
 WRITERS = {"csv": write_csv, "ndjson": write_ndjson}
 
 
-def _cell(value: Any) -> str:
+class _Texts(dict[Any, str]):
+    """`texts[value]` is the cell of a value of one column, remembered: most come again."""
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) >= MAX_REMEMBERED:
+            self.clear()
+        self[value] = _write_cell(value)
+        return self[value]
+
+
+def _write_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -82,5 +96,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return write_number(value)
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{value.isoformat()[:19]}Z"
     return write_csv_text(value) if isinstance(value, str) else " ".join(value)

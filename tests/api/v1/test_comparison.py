@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from isems.api.app import create_app
 from isems.config import Config
+from isems.domain.buckets import DAY
 from isems.storage.database import Database
 from tests.api.stored import NOON, line, store
 from tests.api.v1.asking import get, problem
@@ -90,3 +91,13 @@ def test_too_much_for_one_answer_is_refused_with_a_way_out(client: FlaskClient) 
 @pytest.mark.parametrize("form", ["columns", "csv"])
 def test_an_unknown_node_is_named(three: FlaskClient, form: str) -> None:
     assert "'nobody'" in get(three, f"{PATH}?{QUERY}&nodes=a,nobody&format={form}", 404)["detail"]
+
+
+def test_what_would_read_too_many_single_records_is_refused_with_a_way_out(
+    three: FlaskClient, database: Database
+) -> None:
+    store(database, [line("a", NOON - 700 * DAY), line("b", NOON - 700 * DAY)])
+    query = f"nodes=a,b&field=battery_volts&from={NOON - 701 * DAY}&to={NOON + 61}&step=1d"
+    told = get(three, f"{PATH}?{query}", 413)
+    assert "1400 days of single records" in told["detail"]
+    assert "ask again when history is rolled up" in told["detail"]

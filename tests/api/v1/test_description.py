@@ -14,6 +14,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from isems.api.app import create_app
+from isems.api.context import DEMO
 from isems.api.v1.docs import TEXTS
 from isems.api.v1.measurements import MeasurementsParameters
 from isems.api.v1.openapi import describe_api
@@ -76,7 +77,7 @@ def _name_node(case: schemathesis.Case, name: str) -> schemathesis.Case:
 def _ask_all_kinds(cases: SearchStrategy[schemathesis.Case], mode: GenerationMode) -> None:
     @hypothesis.given(case=cases)
     @hypothesis.settings(
-        max_examples=30,
+        max_examples=12,
         derandomize=True,
         database=None,
         deadline=None,
@@ -161,3 +162,9 @@ def test_what_is_around_the_description_is_in_the_readers_language(client: Flask
         assert texts["title"] in page.text
         assert texts["bodies"] in page.text
     assert TEXTS["de"].keys() == TEXTS["en"].keys()
+
+
+def test_the_page_says_that_the_nodes_are_simulated_only_where_they_are(app: Flask, client: FlaskClient) -> None:
+    assert "Simulation" not in page_of(client).text
+    app.extensions[DEMO] = True
+    assert "Simulation: Diese Knoten gibt es nicht." in page_of(client, "de").text

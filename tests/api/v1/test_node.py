@@ -12,6 +12,7 @@ from isems.domain.buckets import begin_of_day
 from isems.storage.database import Database
 from isems.storage.measurements import insert_measurements
 from isems.storage.rollups import roll_up
+from isems.storage.schema import measurement as table
 from tests.api.v1.asking import get, problem
 from tests.samples import configuration, measurement, minutes
 
@@ -41,6 +42,25 @@ def test_a_day_tells_how_many_records_are_here_and_how_many_were_made(database: 
     assert [(one["received"], one["expected"]) for one in days[:2]] == [(evening, evening), (whole - 120, whole)]
     assert days[2]["received"] == 0
     assert 0 <= days[2]["expected"] <= 25 * 60
+
+
+def test_days_whose_records_are_gone_are_still_told_of(database: Database) -> None:
+    today = begin_of_day(int(time.time()), BERLIN)
+    first = begin_of_day(today - 500 * 86_400, BERLIN)
+    kept = begin_of_day(today - 10 * 86_400, BERLIN)
+    old = configuration(firmware="1.0")
+    with database.write() as connection:
+        records = [measurement(at=at + 43_200, configuration=old) for at in range(first, today - 90_000, 86_400)]
+        insert_measurements(connection, [*records, *minutes(60, first=today - 7200)], today)
+        while roll_up(connection, 1, BERLIN):
+            pass
+        connection.exec_driver_sql(f"UPDATE rolled_up SET kept_since = {kept}")
+        connection.execute(table.delete().where(table.c.measured_at < kept))
+    body = get(client_of(database), f"{PATH}?days=30")
+    begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(first))
+    assert body["first_measured_at"] == body["configurations"][0]["since"] == begin
+    assert [one["configuration"]["firmware"] for one in body["configurations"]] == ["1.0", "ATmega8_A_1"]
+    assert [one["received"] for one in body["completeness"][:25]] == [1] * 25
 
 
 def test_of_a_node_that_sent_little_nobody_knows_what_to_expect(lite: Database) -> None:
