@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 HOUR = 3600
@@ -60,6 +61,7 @@ def _make_day_edges(first: int, last: int, days: int, zone: ZoneInfo) -> list[in
     return edges
 
 
+@lru_cache(maxsize=50_000)
 def begin_of(day: date, zone: ZoneInfo) -> int:
     """Give the instant at which a day begins in a zone: at one o'clock where midnight is skipped, at the first of two."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

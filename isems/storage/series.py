@@ -19,12 +19,12 @@ from isems.storage.rollups import Mark, select_marks, select_stale
 from isems.storage.summing import (
     COLUMN_OF,
     KEPT,
+    PARTS,
     SCALE_OF,
-    Sum,
+    Parts,
     join_flags,
-    join_sums,
+    join_parts,
     names_of,
-    read_sums,
     sum_up,
 )
 
@@ -73,7 +73,8 @@ class _Piece(msgspec.Struct, frozen=True, gc=False):
     count: int
     status: int | None
     configuration_id: int | None
-    sums: tuple[Sum, ...]
+    #: The sums of its columns.
+    parts: Parts
 
 
 Span = tuple[int, int]
@@ -196,7 +197,7 @@ class _Reader:
 
 def _piece(at: int, row: Sequence[Any]) -> _Piece:
     count, status, configuration_id, *parts = row
-    return _Piece(at, count, status, configuration_id, read_sums(parts))
+    return _Piece(at, count, status, configuration_id, parts)
 
 
 def _step_of(edges: Sequence[int]) -> int | None:
@@ -230,7 +231,7 @@ def _join(begin: int, end: int, pieces: Sequence[_Piece], factors: Sequence[int]
     if not pieces:
         return Bucket(begin, end, 0, None, None, (UNKNOWN,) * len(factors))
     whole = pieces[0] if len(pieces) == 1 else reduce(_join_pieces, pieces)
-    values = tuple(map(_summarize, whole.sums, factors))
+    values = tuple([_summarize(whole.parts, number * len(PARTS), factor) for number, factor in enumerate(factors)])
     return Bucket(begin, end, whole.count, whole.status, whole.configuration_id, values)
 
 
@@ -240,18 +241,18 @@ def _join_pieces(earlier: _Piece, later: _Piece) -> _Piece:
         count=earlier.count + later.count,
         status=join_flags(earlier.status, later.status),
         configuration_id=earlier.configuration_id if later.configuration_id is None else later.configuration_id,
-        sums=tuple(map(join_sums, earlier.sums, later.sums)),
+        parts=join_parts(earlier.parts, later.parts),
     )
 
 
 UNKNOWN = Summary(0, None, None, None, None)
 
 
-def _summarize(one: Sum, factor: int) -> Summary:
-    if not one.count:
+def _summarize(parts: Any, start: int, factor: int) -> Summary:
+    count, least, greatest, total, last = parts[start : start + len(PARTS)]
+    if not count:
         return UNKNOWN
-    mean = one.total / factor / one.count
-    return Summary(one.count, one.minimum / factor, one.maximum / factor, mean, one.last / factor)
+    return Summary(count, least / factor, greatest / factor, total / factor / count, last / factor)
 
 
 _EXTENT = text(

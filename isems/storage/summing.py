@@ -4,8 +4,7 @@ They work on the scaled integers of the columns, so a sum is exact, and trust wh
 """
 
 from collections.abc import Sequence
-
-import msgspec
+from typing import Any
 
 from isems.domain.limits import MARKS, PLACEHOLDERS, RANGES
 from isems.domain.status import STATUS_MASK, StatusFlag
@@ -88,35 +87,25 @@ KEPT = (
 )
 
 
-class Sum(msgspec.Struct, frozen=True, gc=False):
-    """A column's sum, in its scaled integers; 0 where no value is known."""
-
-    count: int
-    minimum: int
-    maximum: int
-    total: int
-    last: int
+#: The parts of a column's sum, or of several one after the other, as a row has them; None where no value is known.
+Parts = Sequence[int | None]
 
 
-def read_sums(parts: Sequence[int | None]) -> tuple[Sum, ...]:
-    """Give the sums of columns from the columns of a row."""
-    known = [part or 0 for part in parts]
-    return tuple(Sum(*known[start : start + len(PARTS)]) for start in range(0, len(known), len(PARTS)))
+def join_parts(earlier: Parts, later: Parts) -> Parts:
+    """Give the sums of two spans that follow each other."""
+    joined: list[int | None] = []
+    for start in range(0, len(earlier), len(PARTS)):
+        joined += _join(earlier[start : start + len(PARTS)], later[start : start + len(PARTS)])
+    return joined
 
 
-def join_sums(earlier: Sum, later: Sum) -> Sum:
-    """Give the sum of two spans that follow each other."""
-    if not earlier.count:
-        return later
-    if not later.count:
+def _join(earlier: Any, later: Any) -> Any:
+    if not later[0]:
         return earlier
-    return Sum(
-        earlier.count + later.count,
-        min(earlier.minimum, later.minimum),
-        max(earlier.maximum, later.maximum),
-        earlier.total + later.total,
-        later.last,
-    )
+    if not earlier[0]:
+        return later
+    count, least, greatest, total, last = later
+    return earlier[0] + count, min(earlier[1], least), max(earlier[2], greatest), earlier[3] + total, last
 
 
 def join_flags(one: int | None, other: int | None) -> int | None:

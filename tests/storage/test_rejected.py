@@ -45,6 +45,7 @@ def test_a_piece_is_kept_as_it_came(database: Database) -> None:
     raw = bytes(range(256))
     reject(database, piece(raw, Reason.ENCODING, "Elektra-Dach"), source=Source.MQTT, address="isems/x")
     expected = StoredRejection(
+        id=1,
         source="mqtt",
         address="isems/x",
         node="Elektra-Dach",
