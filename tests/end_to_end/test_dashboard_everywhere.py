@@ -101,8 +101,10 @@ WIDEST = """(() => {
 
 def last_night(now: datetime) -> tuple[datetime, datetime]:
     """From eight in the evening, eight hours; as much of it as the last day has."""
-    evening = (now - timedelta(hours=1)).replace(hour=20, minute=0, second=0, microsecond=0)
-    begin = max(evening if evening <= now - timedelta(hours=1) else evening - timedelta(days=1), now - timedelta(hours=23))
+    begun = now - timedelta(hours=1)
+    evening = begun.replace(hour=20, minute=0, second=0, microsecond=0)
+    evening -= timedelta(days=evening > begun)
+    begin = max(evening, now - timedelta(hours=23))
     return begin, min(begin + timedelta(hours=8), now)
 
 
