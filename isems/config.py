@@ -42,6 +42,8 @@ DSN = re.compile(r"https?://[^/@\s]+@[^/@:\s]+(:[0-9]{1,5})?(/[^/\s]+)*/[0-9]+")
 FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
 #: Letters that stand in a URL as they are, and enough of them that nobody guesses them.
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
+#: Where tiles of a map are, or a path on our own host; only letters that may stand in a Content-Security-Policy.
+TILES = re.compile(r"(?P<origin>https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)?/(?!/)[^\s\"'<>\\]*")
 MAX_NODE_BYTES = 255
 #: Raw data are kept for that long at least: logs of routers reach back five days, and what is asked for again must be known.
 MIN_KEPT_DAYS, MAX_KEPT_DAYS = 7, 36_500
@@ -80,6 +82,21 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
         return f"Broker({self.place})"
 
 
+class MapTiles(msgspec.Struct, frozen=True):
+    """Pictures that the map is laid out with."""
+
+    #: With {z}, {x} and {y} for zoom, column and row.
+    url: str
+    #: Whom the map is due to.
+    attribution: str
+
+    @property
+    def origin(self) -> str | None:
+        """Whom browsers must ask; None: us."""
+        match = TILES.fullmatch(self.url)
+        return match and match["origin"]
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting with its default. Durations are seconds."""
 
@@ -110,6 +127,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     is_clock_trusted: bool = False
     #: Nodes whose values /metrics shows.
     metrics_max_nodes: int = 1000
+    #: None: the map is made of what we have ourselves.
+    map_tiles: MapTiles | None = None
     log_level: str = "INFO"
 
     @classmethod
@@ -144,6 +163,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             keep_raw_days=values.read("ISEMS_KEEP_RAW_DAYS", read_days_to_keep, None),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
             metrics_max_nodes=values.read("ISEMS_METRICS_MAX_NODES", _whole(0, 100_000), 1000),
+            map_tiles=values.read("ISEMS_MAP_TILES", _map_tiles, None, show=_nothing),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
 
@@ -424,6 +444,16 @@ def _yes_or_no(text: str) -> bool:
     if text.lower() in ("0", "no", "false", "off"):
         return False
     raise ValueError("yes or no")
+
+
+def _map_tiles(text: str) -> MapTiles:
+    url, _, attribution = text.partition(" ")
+    if not TILES.fullmatch(url) or sorted(re.findall(r"\{.*?\}|[{}]", url)) != ["{x}", "{y}", "{z}"]:
+        raise ValueError(
+            "https://host/path or /path, with {z}, {x} and {y} once each, and after a blank whom the map is due to: "
+            "https://tiles.example/{z}/{x}/{y}.png © OpenStreetMap contributors"
+        )
+    return MapTiles(url, attribution.strip())
 
 
 def _dsn(text: str) -> str:

@@ -73,13 +73,20 @@ def find_nginx() -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
+def find_chromium() -> Path | None:
+    """The browser."""
+    found = shutil.which("chromium")
+    return Path(found) if found else None
+
+
 POSTGRESQL = Service("PostgreSQL", find_postgresql)
 UWSGI = Service("uwsgi", find_uwsgi)
 MOSQUITTO = Service("mosquitto", find_mosquitto)
 MOSQUITTO_CLIENTS = Service("mosquitto-clients", find_mosquitto_clients)
 NGINX = Service("nginx", find_nginx)
 OPENSSL = Service("openssl", find_openssl)
-SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, MOSQUITTO_CLIENTS, NGINX, OPENSSL)
+CHROMIUM = Service("chromium", find_chromium)
+SERVICES = (POSTGRESQL, UWSGI, MOSQUITTO, MOSQUITTO_CLIENTS, NGINX, OPENSSL, CHROMIUM)
 
 
 def require_service(service: Service) -> Path:

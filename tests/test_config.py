@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from isems import config as config_module
-from isems.config import CHECKOUT, Broker, Config, sqlite_url
+from isems.config import CHECKOUT, Broker, Config, MapTiles, sqlite_url
 from isems.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +51,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         "keep_raw_days": None,
         "is_clock_trusted": False,
         "metrics_max_nodes": 1000,
+        "map_tiles": None,
         "log_level": "INFO",
     }
 
@@ -94,6 +95,13 @@ def test_the_struct_and_an_empty_environment_have_the_same_defaults() -> None:
         ("MQTT_SERVER", "mqtt://isems@broker", "broker", Broker(host="broker", port=1883, user="isems")),
         ("HIDE_INACTIVE_AFTER_DAYS", "7", "hide_inactive_after_days", 7.0),
         ("HIDE_INACTIVE_AFTER_DAYS", "0.5", "hide_inactive_after_days", 0.5),
+        (
+            "ISEMS_MAP_TILES",
+            "https://tiles.example/{z}/{x}/{y}.png © OpenStreetMap contributors",
+            "map_tiles",
+            MapTiles("https://tiles.example/{z}/{x}/{y}.png", "© OpenStreetMap contributors"),
+        ),
+        ("ISEMS_MAP_TILES", "/tiles/{z}/{x}/{y}.png", "map_tiles", MapTiles("/tiles/{z}/{x}/{y}.png", "")),
         ("SENTRY_DSN", "https://k@sentry.example/1", "sentry_dsn", "https://k@sentry.example/1"),
         ("SENTRY_DSN", "http://k:s@127.0.0.1:9000/under/12", "sentry_dsn", "http://k:s@127.0.0.1:9000/under/12"),
         ("FLASK_ENV", "development", "is_development", True),
@@ -157,6 +165,11 @@ def test_every_variable_reaches_its_setting(name: str, text: str, field: str, va
         ("HIDE_INACTIVE_AFTER_DAYS", "inf"),
         ("HIDE_INACTIVE_AFTER_DAYS", "1_0"),
         ("HIDE_INACTIVE_AFTER_DAYS", "a month"),
+        ("ISEMS_MAP_TILES", "https://tiles.example/{z}/{x}.png"),
+        ("ISEMS_MAP_TILES", "https://tiles.example/{z}/{x}/{y}/{s}.png"),
+        ("ISEMS_MAP_TILES", "https://tiles.example; script-src */{z}/{x}/{y}.png"),
+        ("ISEMS_MAP_TILES", "//tiles.example/{z}/{x}/{y}.png"),
+        ("ISEMS_MAP_TILES", "javascript:/{z}/{x}/{y}"),
         ("SENTRY_DSN", "sentry.example"),
         ("SENTRY_DSN", "https://sentry.example/1"),
         ("SENTRY_DSN", "https://key@sentry.example/project"),
@@ -189,7 +202,9 @@ def test_a_wrong_value_is_refused_with_name_value_and_expectation_in_one_line(na
     assert sentence.startswith(f"{name} is ")
     assert ", expected " in sentence
     assert "\n" not in sentence
-    hides = name in ("SENTRY_DSN", "ISEMS_PUSH_TOKENS") or ("://" in text and not text.startswith("sqlite"))
+    hides = name in ("SENTRY_DSN", "ISEMS_PUSH_TOKENS", "ISEMS_MAP_TILES") or (
+        "://" in text and not text.startswith("sqlite")
+    )
     # Cut at 200 characters: a value of any length must not fill the screen.
     assert hides or repr(text)[:200] in sentence
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from isems.api import health, home, metrics, predecessor, problems, push, version
+from isems.api import dashboard, health, home, metrics, predecessor, problems, push, version
 from isems.api.answers import SeenTags
-from isems.api.context import CLOCK, CONFIG, DATABASE, GATE, TAGS
+from isems.api.context import CLOCK, CONFIG, DASHBOARD, DATABASE, GATE, TAGS
 from isems.api.prefix import StripPrefix
 from isems.api.push_store import Store, store_at_once
 from isems.api.redaction import redact_logs
@@ -45,6 +45,7 @@ def create_app(
     app.extensions[DATABASE] = database or Database(config.database_url)
     app.extensions[TAGS] = SeenTags()
     app.extensions[CLOCK] = clock
+    app.extensions[DASHBOARD] = dashboard.BUILD
     app.url_map.merge_slashes = False  # a node id may hold them
     app.url_map.converters["node"] = NodeConverter
     problems.register(app)
@@ -54,6 +55,7 @@ def create_app(
     app.register_blueprint(metrics.routes)
     app.register_blueprint(version.routes)
     app.register_blueprint(home.routes)
+    app.register_blueprint(dashboard.routes)
     if config.push_tokens:
         app.config["MAX_CONTENT_LENGTH"] = push.MAX_BODY_BYTES
         app.extensions[GATE] = push.Gate(config, store or _default_store(config))

@@ -1,5 +1,6 @@
 """What the factory handed to the application, for its routes."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app
@@ -16,6 +17,8 @@ DATABASE = "isems.database"
 TAGS = "isems.tags"
 #: Tells epoch seconds.
 CLOCK = "isems.clock"
+#: The folder of the built dashboard.
+DASHBOARD = "isems.dashboard"
 #: Only where somebody may push.
 GATE = "isems.gate"
 #: Set by `isems serve --demo`: everything shown is simulated.
@@ -40,6 +43,11 @@ def now() -> int:
 def tags() -> SeenTags:
     """Give the memory of what clients have already."""
     return cast(SeenTags, current_app.extensions[TAGS])
+
+
+def dashboard() -> Path:
+    """Give the folder of the built dashboard, which may not be there."""
+    return cast(Path, current_app.extensions[DASHBOARD])
 
 
 def gate() -> "Gate":

@@ -1,11 +1,11 @@
-"""The page at ``/``: until the dashboard is built, what runs here and where its data are."""
+"""The page at ``/``: the dashboard, or where it is not built, how to build it, what runs here and where its data are."""
 
 from html import escape
 
 from flask import Blueprint, Response
 
 from isems import __version__
-from isems.api import context
+from isems.api import context, dashboard
 from isems.api.language import BANNER_STYLE, banner, choose_language, make_page
 from isems.storage.newest import select_newest_of_each
 
@@ -15,7 +15,7 @@ TEXTS = {
     "en": {
         "title": "ISEMS data collector",
         "nodes": "{count} nodes have reported.",
-        "dashboard": "This version has no dashboard; the data are served as JSON.",
+        "dashboard": "The dashboard is not built here: make setup builds it. The data are served as JSON.",
         "latest": "Newest measurement of every active node",
         "all": "of every node",
         "node": "Newest day of one node",
@@ -24,7 +24,7 @@ TEXTS = {
     "de": {
         "title": "ISEMS-Datensammler",
         "nodes": "{count} Knoten haben sich gemeldet.",
-        "dashboard": "Diese Version hat keine Oberfläche; die Daten gibt es als JSON.",
+        "dashboard": "Die Oberfläche ist hier nicht gebaut: make setup baut sie. Die Daten gibt es als JSON.",
         "latest": "Neueste Messung jedes aktiven Knotens",
         "all": "jedes Knotens",
         "node": "Neuester Tag eines Knotens",
@@ -53,7 +53,9 @@ PAGE = """<!doctype html>
 
 @routes.get("/")
 def get_home() -> Response:
-    """Tell what runs here, in the browser's language."""
+    """Show the dashboard; without one tell what runs here, in the browser's language."""
+    if dashboard.is_built():
+        return dashboard.send_index()
     language = choose_language(TEXTS)
     texts = TEXTS[language]
     with context.database().read() as connection:

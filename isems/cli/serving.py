@@ -11,7 +11,7 @@ import click
 from flask import Flask
 
 from isems.api.app import create_app
-from isems.api.context import DEMO
+from isems.api.context import CONFIG, DEMO
 from isems.api.push_store import store_in_groups
 from isems.cli.base import (
     commands,
@@ -68,7 +68,7 @@ async def _serve(config: Config, database: Database, app: Flask, *, is_demo: boo
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with web_server(app, config) as port:
-        work = asyncio.ensure_future(_collect(config, database, mesh_port=_next_port(port) if is_demo else None))
+        work = asyncio.ensure_future(_collect(config, database, app, mesh_port=_next_port(port) if is_demo else None))
         waiting = asyncio.ensure_future(stop.wait())
         await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
@@ -81,11 +81,12 @@ def _next_port(port: int) -> int:
     return port + 1 if port < 65_535 else port - 1
 
 
-async def _collect(config: Config, database: Database, *, mesh_port: int | None) -> None:
+async def _collect(config: Config, database: Database, app: Flask, *, mesh_port: int | None) -> None:
     async with AsyncExitStack() as stack:
         if mesh_port is not None:
             mesh = await stack.enter_async_context(simulated_mesh(mesh_port))
             config = config_with(config, mesh)
+            app.extensions[CONFIG] = config  # what is shown of the sources are these
             result = await import_history(database, mesh.history, read_own_moment(config), _log_history)
             log.info("history of the simulated nodes: %s", counts(result))
         stack.enter_context(upkeep_going_on(config))

@@ -1,9 +1,14 @@
 """The rows of a node in the order of time, a piece at a time: no transaction lasts longer than one piece."""
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from isems.domain.buckets import begin_of
 from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import LIST
 from isems.storage.rows import Row
@@ -75,6 +80,17 @@ _COUNT_SINCE = text(
     "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
     " UNION ALL SELECT count(*) FROM inbox WHERE measured_at >= :since) AS parts"
 )
+_COUNT_PARTS = text(
+    "SELECT at, sum(part) FROM ("
+    " SELECT (d.starts_at + d.ends_at) / 2 AS at, d.count AS part FROM rolled_up r CROSS JOIN daily d"
+    "  WHERE d.node_id = r.node_id AND d.starts_at >= :since AND d.starts_at < r.days_until"
+    " UNION ALL SELECT h.starts_at, h.count FROM rolled_up r CROSS JOIN hourly h"
+    "  WHERE h.node_id = r.node_id AND h.starts_at >= :since AND h.starts_at >= r.days_until AND h.starts_at < r.hours_until"
+    " UNION ALL SELECT m.measured_at / 3600 * 3600, 1 FROM node n LEFT JOIN rolled_up r ON r.node_id = n.id"
+    "  CROSS JOIN measurement m"
+    "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
+    " UNION ALL SELECT measured_at / 3600 * 3600, 1 FROM inbox WHERE measured_at >= :since) AS parts GROUP BY at"
+)
 
 
 def count_nearly(connection: Connection) -> int:
@@ -85,3 +101,11 @@ def count_nearly(connection: Connection) -> int:
 def count_since(connection: Connection, since: int) -> int:
     """Count the measurements of the time from `since` on, in the same way; it should be a full hour."""
     return int(connection.execute(_COUNT_SINCE, {"since": since}).scalar_one() or 0)
+
+
+def count_by_day(connection: Connection, days: Sequence[date], zone: ZoneInfo) -> list[int]:
+    """Count, in the same way, the measurements of each of these consecutive local days, to within an hour."""
+    counts = Counter[date]()
+    for at, part in connection.execute(_COUNT_PARTS, {"since": begin_of(days[0], zone)}):
+        counts[datetime.fromtimestamp(int(at), zone).date()] += int(part)
+    return [counts[day] for day in days]

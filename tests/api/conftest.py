@@ -1,12 +1,14 @@
 """The application over a database, as most tests want it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from isems.api.app import create_app
+from isems.api.context import DASHBOARD
 from isems.config import Config
 from isems.storage.database import Database
 
@@ -29,7 +31,10 @@ def lite(sqlite_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def app(lite: Database) -> Flask:
-    return create_app(Config(database_url="unused"), lite)
+    """Without a dashboard, whether this checkout has built one or not."""
+    app = create_app(Config(database_url="unused"), lite)
+    app.extensions[DASHBOARD] = Path("not built")
+    return app
 
 
 @pytest.fixture

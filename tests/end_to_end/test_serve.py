@@ -170,8 +170,8 @@ def test_it_polls_stores_and_serves_within_seconds_and_ends_in_order(sqlite_url:
             history = measurements(port, f"/measurements/{urllib.request.quote(one['nodeId'])}/latest")  # type: ignore[attr-defined]
             assert history[0] == one
         assert json.loads(get(port, "/readyz"))["ready"] is True
-        assert "3 nodes" in get(port, "/")
-        assert "Simulation" not in get(port, "/")
+        status = json.loads(get(port, "/v1/status"))
+        assert (status["nodes"]["known"], status["is_simulation"]) == (3, False)
 
         # A phone that keeps its connection open must not keep the service up.
         idle = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
@@ -278,8 +278,7 @@ def test_with_nothing_configured_it_shows_a_simulated_mesh_and_says_so(tmp_path:
     with demonstration(checkout, DATABASE_URL=f"sqlite:///{real}", ISEMS_LOG_LEVEL="ERROR") as (service, port):
         service.wait_for("SIMULATED nodes are shown")
         assert str(checkout / "isems-demo.db") in service.text
-        assert "Simulation: these nodes do not exist" in get(port, "/")
-        assert "Simulation: Diese Knoten gibt es nicht" in get(port, "/", "de")
+        assert json.loads(get(port, "/v1/status"))["is_simulation"] is True
         wait_until(lambda: len(measurements(port)) == 12)
         assert not real.exists()
         assert len(simulators(port + 1)) == 1
@@ -293,7 +292,7 @@ def test_with_nothing_configured_it_shows_a_simulated_mesh_and_says_so(tmp_path:
 def test_a_configured_node_ends_the_demonstration(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path, history_days=1)
     with demonstration(checkout, ISEMS_ROUTER_IPS="127.91.7.99:9") as (service, port):
-        assert "Simulation" not in get(port, "/")
+        assert json.loads(get(port, "/v1/status"))["is_simulation"] is False
         assert "SIMULATED" not in service.text
     assert (checkout / "isems.db").exists()
     assert not (checkout / "isems-demo.db").exists()

@@ -1,24 +1,38 @@
 """How the collector itself fares."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import Response
+from sqlalchemy import Connection
 
 from isems.api import context
 from isems.api.answers import answer
 from isems.api.health import BrokerHealth, select_broker_health, select_newest_times
-from isems.api.v1.bodies import instant
+from isems.api.v1.bodies import instant, instant_or_none
 from isems.api.v1.operations import resource
 from isems.api.version import Version, describe_version
 from isems.capacity import StorageReport, report_storage
+from isems.config import MapTiles
+from isems.domain.polling import PollTarget
+from isems.sources.own_clock import is_kernel_synchronised
 from isems.storage.backlog import count_backlog
+from isems.storage.counters import read_counts
+from isems.storage.history import count_by_day
 from isems.storage.newest import select_newest_of_each
+from isems.storage.poll_targets import select_targets
 from isems.storage.rejected import count_dropped, count_rejected
 from isems.storage.undecided import count_bytes
 
 DAY = 86_400
+#: Of how many local days the measurements are counted.
+DAYS = 14
+MAX_TROUBLES = 100
+#: How counts of rejected input are named.
+REJECTED = "rejected/"
 
 
 class StatusParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +44,39 @@ class NodeCounts(msgspec.Struct, frozen=True):
 
     known: int
     active: Annotated[int, msgspec.Meta(description="Something came from it within HIDE_INACTIVE_AFTER_DAYS days.")]
+
+
+class Configured(msgspec.Struct, frozen=True):
+    """What the collector was told to collect from."""
+
+    addresses: Annotated[int, msgspec.Meta(description="Addresses in ISEMS_ROUTER_IPS.")]
+    broker: Annotated[str | None, msgspec.Meta(description="Host and port of the broker in MQTT_SERVER.")]
+    has_push: Annotated[bool, msgspec.Meta(description="ISEMS_PUSH_TOKENS names who may push.")]
+
+
+class PolledAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that did not answer, or not with what was expected, when it was polled last."""
+
+    address: str
+    polled_at: datetime | None
+    answered_at: datetime | None
+    error: str
+
+
+class Polling(msgspec.Struct, frozen=True, kw_only=True):
+    """How polling goes, as every address was left by its newest poll."""
+
+    answering: int
+    failing: int
+    answered_at: Annotated[datetime | None, msgspec.Meta(description="The newest usable answer of any.")]
+    troubles: Annotated[list[PolledAddress], msgspec.Meta(description=f"Those that fail, no more than {MAX_TROUBLES}.")]
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """Measurements of a local day."""
+
+    day: date
+    rows: int
 
 
 class WaitingInput(msgspec.Struct, frozen=True):
@@ -44,6 +91,9 @@ class RejectedCounts(msgspec.Struct, frozen=True):
 
     kept: int
     dropped: Annotated[int, msgspec.Meta(description="Had to make room for others.")]
+    times: Annotated[
+        dict[str, int], msgspec.Meta(description="By reason, how often anything was rejected, to the minute.")
+    ]
 
 
 class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +106,19 @@ class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
     newest: Annotated[
         dict[str, datetime], msgspec.Meta(description="When each source last brought something new, to the minute.")
     ]
+    configured: Configured
+    polling: Polling
     mqtt: Annotated[dict[str, BrokerHealth], msgspec.Meta(description="How each replica of the subscriber fares.")]
     waiting: WaitingInput
     rejected: RejectedCounts
+    rows_per_day: Annotated[
+        list[DayCount],
+        msgspec.Meta(description=f"By the measurements' own times: the last {DAYS} local days, today so far."),
+    ]
+    is_clock_trusted: Annotated[bool, msgspec.Meta(description="Something vouches for the clock of this machine.")]
+    map_tiles: Annotated[
+        MapTiles | None, msgspec.Meta(description="ISEMS_MAP_TILES: pictures to lay the map out with.")
+    ]
     storage: StorageReport
 
 
@@ -68,20 +128,61 @@ def get_status(_: StatusParameters, now: int) -> Response:
 
     Whether it can do its work at all, `/readyz` tells in its status code.
     """
+    config = context.config()
     storage = report_storage(context.database(), now)
-    active_since = int(now - context.config().hide_inactive_after_days * DAY)
+    active_since = int(now - config.hide_inactive_after_days * DAY)
     with context.database().read() as connection:
         status = StatusBody(
             program=describe_version(),
-            time_zone=context.config().timezone.key,
+            time_zone=config.timezone.key,
             is_simulation=context.is_demo(),
             nodes=NodeCounts(
                 len(select_newest_of_each(connection)), len(select_newest_of_each(connection, active_since))
             ),
             newest={name: instant(at) for name, at in select_newest_times(connection).items()},
+            configured=Configured(
+                len(config.router_ips), config.broker.place if config.broker else None, bool(config.push_tokens)
+            ),
+            polling=_describe_polling(select_targets(connection, config.router_ips).values()),
             mqtt=select_broker_health(connection),
             waiting=WaitingInput(count_bytes(connection), count_backlog(connection)),
-            rejected=RejectedCounts(count_rejected(connection), sum(count_dropped(connection).values())),
+            rejected=RejectedCounts(
+                count_rejected(connection), sum(count_dropped(connection).values()), _times(connection)
+            ),
+            rows_per_day=_count_days(connection, config.timezone, now),
+            is_clock_trusted=config.is_clock_trusted or is_kernel_synchronised(),
+            map_tiles=config.map_tiles,
             storage=storage,
         )
     return answer(msgspec.json.encode(status))
+
+
+def _describe_polling(targets: Collection[PollTarget]) -> Polling:
+    troubles = [
+        PolledAddress(
+            address=target.address,
+            polled_at=instant_or_none(target.polled_at),
+            answered_at=instant_or_none(target.answered_at),
+            error=target.error,
+        )
+        for target in targets
+        if target.error is not None
+    ]
+    answered = [target.answered_at for target in targets if target.answered_at is not None]
+    return Polling(
+        answering=sum(target.error is None and target.answered_at is not None for target in targets),
+        failing=len(troubles),
+        answered_at=instant_or_none(max(answered, default=None)),
+        troubles=troubles[:MAX_TROUBLES],
+    )
+
+
+def _times(connection: Connection) -> dict[str, int]:
+    counts = read_counts(connection)
+    return {name.removeprefix(REJECTED): int(counts[name]) for name in sorted(counts) if name.startswith(REJECTED)}
+
+
+def _count_days(connection: Connection, zone: ZoneInfo, now: int) -> list[DayCount]:
+    today = datetime.fromtimestamp(now, zone).date()
+    days = [today - timedelta(days=before) for before in reversed(range(DAYS))]
+    return [DayCount(day, rows) for day, rows in zip(days, count_by_day(connection, days, zone), strict=True)]

@@ -1,0 +1,77 @@
+import { type Ask, Source, source } from "./source";
+import type { CollectorStatus, Comparison, Node, NodesPage } from "./types";
+
+/** The nodes, worst first; of more than a thousand, the worst thousand. */
+export const nodes = (): Source<Node[]> =>
+  source("nodes", () => new Source("nodes", (ask) => ask("nodes", (page: NodesPage) => page.nodes)));
+
+export const collectorStatus = (): Source<CollectorStatus> =>
+  source("status", () => new Source("status", (ask) => ask("status", (body: CollectorStatus) => body)));
+
+/** Battery volts of one node, one value a step from `from` (epoch ms); null: no data. */
+export interface History {
+  from: number;
+  stepMs: number;
+  volts: (number | null)[];
+}
+
+/** By node. */
+export type Histories = Record<string, History>;
+
+const SPARK_POLL_MS = 5 * 60_000;
+const MAX_NODES = 100;
+/** Request lines of 8 kB are refused by many proxies. */
+const MAX_PATH = 4000;
+
+export const SPARK_HOURS = 48;
+const SPARK_STEP = { step: "30m", ms: 1_800_000 };
+/** A lost node's line would have left two days already. */
+export const LOST_SPARK_HOURS = 120;
+const LOST_STEP = { step: "1h", ms: 3_600_000 };
+
+/** Histories for the sparklines of all active nodes: 48 h, of lost ones five days. Ask once the nodes are known. */
+export const sparks = (): Source<Histories> =>
+  source("sparks", () => new Source("sparks", loadSparks, SPARK_POLL_MS));
+
+async function loadSparks(ask: Ask, show: (part: Histories) => void): Promise<Histories> {
+  const before = sparks().get().value ?? {};
+  const active = (nodes().get().value ?? []).filter((one) => one.is_active && one.newest !== null);
+  const named = (isLost: boolean) => active.filter((one) => (one.state === "lost") === isLost).map((one) => one.node);
+  const paths = [
+    ...splitNodes(named(false)).map((query) => ({ query, hours: SPARK_HOURS, ...SPARK_STEP })),
+    ...splitNodes(named(true)).map((query) => ({ query, hours: LOST_SPARK_HOURS, ...LOST_STEP })),
+  ];
+  const all: Histories = {};
+  for (const { query, hours, step, ms } of paths) {
+    const path = `measurements?field=battery_volts&from=now-${hours}h&step=${step}&${query}`;
+    Object.assign(all, await ask(path, (body: Comparison) => readHistories(body, ms)));
+    show({ ...before, ...all });
+  }
+  return all;
+}
+
+export function readHistories(body: Comparison, stepMs: number): Histories {
+  const from = Date.parse(body.starts_at[0] ?? body.from);
+  // Two decimals are what is drawn, and what a phone has to keep.
+  const round = (volts: number | null) => (volts === null ? null : Math.round(volts * 100) / 100);
+  return Object.fromEntries(body.nodes.map((one) => [one.node, { from, stepMs, volts: one.mean.map(round) }]));
+}
+
+/** Gives the parameters that name these nodes, in as many requests as it takes. */
+export function splitNodes(names: string[]): string[] {
+  const queries: string[][] = [];
+  let length = 0;
+  for (const name of names) {
+    // An id that holds a comma has a parameter of its own; the others could share one, which saves little.
+    const parameter = `node=${encodeURIComponent(name)}`;
+    const last = queries.at(-1);
+    if (!last || last.length >= MAX_NODES || length + parameter.length > MAX_PATH) {
+      queries.push([parameter]);
+      length = parameter.length;
+    } else {
+      last.push(parameter);
+      length += parameter.length + 1;
+    }
+  }
+  return queries.map((query) => query.join("&"));
+}

@@ -1,0 +1,250 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { nodes as nodesSource, sparks, type Histories } from "../api/resources";
+import type { Node } from "../api/types";
+import { Skyline } from "../charts/skyline";
+import { FrozenAt } from "../components/age";
+import { NodeItem } from "../components/card";
+import { Checklist } from "../components/checklist";
+import { AppBar } from "../components/layout";
+import { Glyph, Icon } from "../components/marks";
+import { Notice, Standing, frozenSince } from "../components/notices";
+import { sayTime, useWords, type Words } from "../i18n/use";
+import { findCalls } from "../state/find";
+import { GROUPS, filterNodes, needsYou, newestMeasuredAt, sortNodes, tally, type Group } from "../state/fleet";
+import { view, type View } from "../state/view";
+import { useNow, useSource, useStore } from "../state/use";
+
+/** The fleet: who needs me, why, how much is left. Beside a node its head is left out. */
+export default function Fleet({ chosen, isBeside }: { chosen: string | null; isBeside: boolean }) {
+  const words = useWords();
+  const source = nodesSource();
+  const snapshot = useSource(source);
+  const now = useNow();
+  const frozenAt = frozenSince(snapshot, now);
+  const all = snapshot.value;
+  return (
+    <FrozenAt.Provider value={frozenAt}>
+      <div class={frozenAt === null ? "fleet" : "fleet frozen"}>
+        {!isBeside && (
+          <AppBar title={words.texts.pageNames.fleet}>{all && <Fresh nodes={all} words={words} frozenAt={frozenAt} />}</AppBar>
+        )}
+        <Standing source={source} snapshot={snapshot} />
+        {all && all.length === 0 && (
+          <Notice title={words.texts.empty}>
+            <p>{words.texts.emptyMeans}</p>
+          </Notice>
+        )}
+        {all && all.length === 0 && <Checklist nodes={all} />}
+        {all && all.length > 0 && (
+          <Filled all={all} words={words} chosen={chosen} isBeside={isBeside} frozenAt={frozenAt} />
+        )}
+      </div>
+    </FrozenAt.Provider>
+  );
+}
+
+interface FilledProps {
+  all: Node[];
+  words: Words;
+  chosen: string | null;
+  isBeside: boolean;
+  frozenAt: number | null;
+}
+
+function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
+  const { texts } = words;
+  const wanted = useStore(view);
+  const histories = useSource(sparks()).value ?? {};
+  const active = sortNodes(all.filter((one) => one.is_active));
+  const inactive = all.length - active.length;
+  const shown = filterNodes(sortNodes(all), wanted);
+  return (
+    <>
+      <Strip nodes={active} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
+      <Search words={words} text={wanted.text} />
+      <List nodes={shown} histories={histories} words={words} chosen={chosen} />
+      {inactive > 0 && (
+        <button type="button" class="btn more" onClick={() => view.set({ ...wanted, withInactive: !wanted.withInactive })}>
+          {wanted.withInactive ? texts.hideInactive : texts.showInactive(inactive)}
+        </button>
+      )}
+      <Announcer nodes={active} words={words} />
+    </>
+  );
+}
+
+/** How old the newest reading of all is: the first sign of a collector that gathers nothing. */
+function Fresh({ nodes, words, frozenAt }: { nodes: readonly Node[]; words: Words; frozenAt: number | null }) {
+  const now = useNow();
+  const { texts, format } = words;
+  const newest = newestMeasuredAt(nodes);
+  if (newest === null) return <span class="fresh none">{texts.noReading}</span>;
+  return (
+    <span class="fresh">
+      <i aria-hidden="true" />
+      {frozenAt === null ? texts.newest(format.ago(Math.min(newest, now), now)) : texts.asOf(format.at(frozenAt, now))}
+    </span>
+  );
+}
+
+interface StripProps {
+  nodes: readonly Node[];
+  words: Words;
+  wanted: View;
+  frozenAt: number | null;
+  isBeside: boolean;
+}
+
+/** The headline, how far each node is from its disconnect, and how many there are of each state. */
+function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
+  const { texts } = words;
+  const now = useNow();
+  const count = nodes.filter((one) => needsYou(one.state)).length;
+  return (
+    <section class="strip">
+      <header>
+        <h2>
+          {texts.headline(count, frozenAt !== null)}{" "}
+          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? texts.nodes(nodes.length) : texts.ofNodes(nodes.length)}</span>
+        </h2>
+        {isBeside && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
+      </header>
+      {frozenAt === null && <Skyline nodes={nodes} words={words} />}
+      <Tally counts={tally(nodes)} words={words} chosen={wanted.group} />
+    </section>
+  );
+}
+
+function Tally({ counts, words, chosen }: { counts: Record<Group, number>; words: Words; chosen: Group | null }) {
+  const choose = (group: Group) => view.set({ ...view.get(), group: group === chosen ? null : group });
+  return (
+    <div class="tally" role="group" aria-label={words.texts.filter}>
+      {GROUPS.map((group) => (
+        <button key={group} type="button" class={`s-${group}`} aria-pressed={group === chosen} onClick={() => choose(group)}>
+          <b>
+            <Glyph state={group} />
+            {counts[group]}
+          </b>
+          {words.texts.groups[group]}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Search({ words, text }: { words: Words; text: string }) {
+  const input = useRef<HTMLInputElement>(null);
+  const calls = useStore(findCalls);
+  const seen = useRef(view.get().seenFind);
+  // At once, so that the next key goes into the field.
+  useLayoutEffect(() => {
+    if (calls === seen.current) return;
+    seen.current = calls;
+    view.set({ ...view.get(), seenFind: calls });
+    input.current?.focus();
+    input.current?.select();
+  }, [calls]);
+  const change = (value: string) => view.set({ ...view.get(), text: value });
+  return (
+    <label class={text === "" ? "search" : "search asked"}>
+      <Icon name="find" />
+      <span class="vh">{words.texts.findNode}</span>
+      <input
+        ref={input}
+        type="search"
+        value={text}
+        placeholder={words.texts.findNode}
+        autocomplete="off"
+        spellcheck={false}
+        onInput={(event) => change(event.currentTarget.value)}
+      />
+      <kbd aria-hidden="true">/</kbd>
+    </label>
+  );
+}
+
+interface ListProps {
+  nodes: Node[];
+  histories: Histories;
+  words: Words;
+  chosen: string | null;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Cards of those that need you, then rows of the others. */
+function List({ nodes, histories, words, chosen }: ListProps) {
+  const { texts } = words;
+  // Sparklines move once a minute, not with every tick of the ages.
+  const now = Math.floor(useNow() / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
+  const item = (node: Node) => (
+    <li key={node.node}>
+      <NodeItem node={node} words={words} history={histories[node.node]} now={now} isChosen={node.node === chosen} />
+    </li>
+  );
+  const drawn = useDrawn(nodes.length);
+  const isLater = (node: Node) => !needsYou(node.state) && node.state !== "fine";
+  const urgent = nodes.slice(0, drawn).filter((one) => needsYou(one.state));
+  const later = nodes.slice(0, drawn).filter(isLater);
+  const fine = nodes.slice(0, drawn).filter((one) => one.state === "fine");
+  const count = (belongs: (node: Node) => boolean) => nodes.filter(belongs).length;
+  if (nodes.length === 0) return <p class="group">{texts.noneFound}</p>;
+  return (
+    <div class="list">
+      {urgent.length > 0 && <ul>{urgent.map(item)}</ul>}
+      {later.length > 0 && (
+        <>
+          <h2 class="group">
+            {texts.notUrgent} <span>{count(isLater)}</span>
+          </h2>
+          <ul class="rows">{later.map(item)}</ul>
+        </>
+      )}
+      {fine.length > 0 && (
+        <>
+          <h2 class="group">
+            {texts.states.fine} <span>{count((one) => one.state === "fine")}</span>
+          </h2>
+          <ul class="rows">{fine.map(item)}</ul>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** What is drawn at first: more than a window holds. The others follow a few at a time, so that taps are not kept waiting. */
+const FIRST = 10;
+const MORE = 40;
+let mostDrawn = FIRST; // who comes back from a node finds the list as it was
+
+function useDrawn(total: number): number {
+  const [drawn, setDrawn] = useState(mostDrawn);
+  useEffect(() => {
+    if (drawn >= total) return;
+    const timer = setTimeout(() => {
+      mostDrawn = drawn + MORE;
+      setDrawn(mostDrawn);
+    });
+    return () => clearTimeout(timer);
+  }, [drawn, total]);
+  return drawn;
+}
+
+/** Says once, politely, that one more needs somebody. */
+function Announcer({ nodes, words }: { nodes: readonly Node[]; words: Words }) {
+  const [said, say] = useState("");
+  const before = useRef<Set<string> | null>(null);
+  const needing = nodes.filter((one) => needsYou(one.state)).map((one) => one.node);
+  const key = needing.join("\n");
+  useEffect(() => {
+    const known = before.current;
+    before.current = new Set(needing);
+    const added = known ? needing.filter((name) => !known.has(name)) : [];
+    if (added.length > 0) say(`${words.texts.states.crit}: ${added.join(", ")}`);
+  }, [key]);
+  return (
+    <p class="vh" role="status" translate={false}>
+      {said}
+    </p>
+  );
+}

@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const BUILD = "../isems/api/dashboard_build";
+
+/** Compresses once, at the best level, what the collector would otherwise compress for every phone. */
+function compress() {
+  return {
+    name: "compress",
+    closeBundle() {
+      const folder = join(import.meta.dirname, BUILD);
+      for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !/\.(js|css|html|svg|json)$/.test(entry.name)) continue;
+        const path = join(entry.parentPath, entry.name);
+        writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+      }
+    },
+  };
+}
+
+export default {
+  // Relative, so that the same build works at / and below /api/ or any other prefix of a proxy.
+  base: "./",
+  build: {
+    outDir: BUILD,
+    emptyOutDir: true,
+    target: "es2022",
+    // The Content-Security-Policy allows files of ours, and neither data: nor inline scripts.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  plugins: [compress()],
+  server: { proxy: { "/v1": "http://127.0.0.1:5000" } },
+};
