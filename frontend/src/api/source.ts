@@ -98,10 +98,10 @@ export class Source<T> extends Store<Snapshot<T>> {
 
   private readonly ask: Ask = async <B, P>(path: string, read: (body: B) => P): Promise<P> => {
     const known = this.tags.get(path);
-    // Our own If-None-Match, and not the browser's: a 304 then costs no parsing.
+    // Our own If-None-Match, and not the browser's: a 304 then costs no parsing. The first time what was preloaded will do.
     const response = await fetch(`v1/${path}`, {
       headers: known ? { "If-None-Match": known.tag } : {},
-      cache: "no-store",
+      cache: known ? "no-store" : "default",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     learnClock(response.headers.get("Date"));
