@@ -31,7 +31,7 @@ const HEIGHTS: Record<Lane["name"], number> = { battery: 176, panel: 84, charge:
 /** CSS pixels of a sheet of A4 between its margins. */
 const PAPER_WIDTH = 700;
 /** All of a node has to fit on one page; style/node.css knows this share too. */
-const PAPER_SHARE = 0.54;
+const PAPER_SHARE = 0.48;
 /** Labels of the time axis are about that wide. */
 const LABEL_WIDTH = 62;
 const MARK_WIDTH = 16;

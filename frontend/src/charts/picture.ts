@@ -97,7 +97,9 @@ const extent = (columns: readonly Drawn[]): [number, number] | null => {
 
 /** Makes of a series what is drawn of a span of it. `end` is where the future begins: no gap goes further. */
 export function makePicture(series: Series, span: Span, node: Node, detail: NodeDetail | null, end: number): Picture {
-  const interval = detail?.record_interval_seconds ? detail.record_interval_seconds * 1000 : usualInterval(series.at);
+  // By its newest records a node may be quicker than it was: what was usual in this range is no gap.
+  const usual = series.stepMs === 0 ? usualInterval(series.at) : 0;
+  const interval = Math.max((detail?.record_interval_seconds ?? 60) * 1000, usual);
   const tolerated = toleratedMs(interval, series.stepMs);
   const heard = heardAt(series.at, FIELD_NAMES.map((field) => series.mean[field]));
   const shown = { from: span.from, to: Math.min(span.to, end) };

@@ -41,7 +41,7 @@ export function Ruler({ volts, disconnect, chargeEnd, day, isOld, words, texts }
   return (
     <div class="ruler" ref={box}>
       {width > 0 && (
-        <svg width={width} height="66" role="img" aria-label={band ? `${label}. ${band}` : label}>
+        <svg width={width} height="66" viewBox={`0 0 ${width} 66`} role="img" aria-label={band ? `${label}. ${band}` : label}>
           <rect x="0" y={TOP} width={width} height={THICK} rx="3" fill="var(--inset)" stroke="var(--line)" />
           <rect x="0" y={TOP} width={x(disconnect)} height={THICK} rx="3" fill="url(#hatch)" />
           <text class="svg-text" x={x(disconnect) / 2} y={TOP - 6} text-anchor="middle">

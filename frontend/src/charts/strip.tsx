@@ -64,7 +64,7 @@ export function Strip({ days, disconnect, words, texts }: StripProps) {
   return (
     <div class="daystrip" ref={box}>
       {width > 0 && (
-        <svg width={width} height={HEIGHT} aria-hidden="true">
+        <svg width={width} height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} preserveAspectRatio="xMinYMin" aria-hidden="true">
           <text class="svg-label" x={LEFT - 6} y="10" text-anchor="end" font-weight="700">
             V
           </text>

@@ -200,7 +200,7 @@ function RangePicker({ chosen, set, texts }: { chosen: Chosen; set: (next: Chose
           <button
             key={preset}
             type="button"
-            aria-label={texts.presetNames[preset]}
+            title={texts.presetNames[preset]}
             aria-pressed={preset === chosen.preset && chosen.zoom === null}
             onClick={() => set({ preset, zoom: null })}
           >

@@ -87,12 +87,12 @@ function Filled({ node, words, texts }: { node: NodeData; words: Words; texts: N
       <About node={node} detail={detail} words={words} texts={texts} />
       {detail && <ConfigurationHistory detail={detail} words={words} texts={texts} />}
       <section class="paper">
+        <p>{texts.printedAt(words.format.at(now, 0))}</p>
         <h2>{texts.notes}</h2>
         <i />
         <i />
         <i />
         <i />
-        <p>{texts.printedAt(words.format.at(now, 0))}</p>
       </section>
     </div>
   );
