@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from isems.api.app import create_app
@@ -70,8 +70,17 @@ def served_mesh(url: str, now: int | None, *, fine: int = 8, is_simulated: bool 
     if now is not None:
         make_mesh(database, now, fine)
     # The collector's clock stands still, or the nodes would be late before a slow machine is done with its tests.
-    app = create_app(config, database, clock=lambda: now or time.time())
+    with served(database, config, lambda: now or time.time(), is_simulated=is_simulated) as address:
+        yield address
+    database.close()
+
+
+@contextmanager
+def served(
+    database: Database, config: Config, clock: Callable[[], float], *, is_simulated: bool = False
+) -> Iterator[str]:
+    """Serve what a database holds, by that clock. Gives the dashboard's address."""
+    app = create_app(config, database, clock=clock)
     app.extensions[DEMO] = is_simulated
     with web_server(app, config) as port:
         yield f"http://127.0.0.1:{port}/"
-    database.close()

@@ -5,13 +5,13 @@ import { useWords } from "../i18n/use";
 import { needsYou } from "../state/fleet";
 import { find } from "../state/find";
 import { offerHeading } from "../state/focus";
-import { type PageName, isBuilt, route, writeRoute } from "../state/route";
+import { type PageName, route, writeRoute } from "../state/route";
 import { useSource, useStore } from "../state/use";
 import { Icon, type IconName } from "./marks";
 import { Settings, SettingsButton } from "./settings";
 
 /** The pages that can be reached from everywhere, in this order. */
-const LINKED: (PageName & IconName)[] = (["fleet", "map", "compare", "collector"] as const).filter(isBuilt);
+const LINKED: (PageName & IconName)[] = ["fleet", "map", "compare", "collector"];
 
 /** The mark that stands on every page while the nodes are simulated: below its title, on wide screens above all. */
 export function Simulated() {

@@ -1,9 +1,10 @@
-import { Control, DomUtil, Map as LeafletMap, LatLngBounds, Marker, control, divIcon, layerGroup, point, tileLayer, type LayerGroup } from "leaflet";
+import { Control, DomUtil, Map as LeafletMap, LatLngBounds, Marker, control, divIcon, layerGroup, point, tileLayer, type LayerGroup, type LeafletKeyboardEvent } from "leaflet";
 import "leaflet/dist/leaflet.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { collectorStatus, nodes as nodesSource, sparks, type Histories } from "../api/resources";
-import type { CollectorStatus, Node } from "../api/types";
+import { STATES, type CollectorStatus, type Node } from "../api/types";
 import { drawGraticule, loadLand } from "../charts/land";
+import { drawPlaces } from "../charts/places";
 import { FrozenAt } from "../components/age";
 import { NodeItem } from "../components/card";
 import { AppBar } from "../components/layout";
@@ -112,6 +113,19 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
         () => setBare(true),
       );
     }
+    const names = layerGroup().addTo(map);
+    // Drawn only if the map has not moved on while they were loaded.
+    const draw = async () => {
+      const bounds = map.getBounds();
+      const drawn = await drawPlaces(map);
+      if (atlas.current?.map !== map || !map.getBounds().equals(bounds)) return;
+      names.clearLayers();
+      for (const one of drawn) names.addLayer(one);
+    };
+    if (!tiles) {
+      void draw();
+      map.on("moveend", () => void draw());
+    }
     map.on("click", () => choose([]));
     const resized = new ResizeObserver(() => map.invalidateSize());
     resized.observe(box.current as HTMLElement);
@@ -148,10 +162,13 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
     const { map, marks } = atlas.current;
     const focused = (document.activeElement as HTMLElement | null)?.dataset.mark;
     marks.clearLayers();
-    // The worst last: of two at one place it is on top, and found first by the keyboard all the same.
+    // The worst first: the keyboard finds it first, and of two at one place it is on top all the same.
     for (const node of nodes) {
       const mark = markerOf(node, words, chosen.includes(node.node));
       mark.on("click", () => choose(near(map, node, nodes)));
+      mark.on("keypress", ({ originalEvent: { key } }: LeafletKeyboardEvent) => {
+        if (key === "Enter" || key === " ") choose(near(map, node, nodes));
+      });
       mark.addTo(marks);
       if (focused === node.node) mark.getElement()?.focus({ preventScroll: true });
     }
@@ -229,7 +246,7 @@ function markerOf(node: Node, words: Words, isChosen: boolean): Marker {
   const size = isUrgent ? 34 : 28;
   const icon = divIcon({ className: `pin s-${node.state}${isChosen ? " chosen" : ""}`, html: glyphOf(node), iconSize: point(size, size) });
   const name = `${node.node}, ${words.texts.states[node.state]}`;
-  const mark = new Marker([latitude, longitude], { icon, title: name, alt: name, zIndexOffset: isUrgent ? 1000 : node.state === "fine" ? 0 : 500 });
+  const mark = new Marker([latitude, longitude], { icon, title: name, alt: name, zIndexOffset: 1000 * (STATES.length - STATES.indexOf(node.state)) });
   mark.on("add", () => {
     const element = mark.getElement();
     element?.setAttribute("aria-label", name);

@@ -11,16 +11,12 @@ export type Route =
   | { page: "collector" };
 export type PageName = Route["page"];
 
-/** The pages that there are. One that is not built yet is neither linked nor found. */
-const BUILT: readonly PageName[] = ["fleet", "node"];
-export const isBuilt = (page: PageName): boolean => BUILT.includes(page);
-
 /** Gives the route of a location's hash; the fleet for what is none of ours. */
 export function readRoute(hash: string): Route {
   const [path = ""] = hash.replace(/^#\/?/, "").split("?");
   const [first = "", ...rest] = path.split("/");
   if (first === "nodes" && rest[0]) return { page: "node", node: decode(rest.join("/")) };
-  if ((first === "compare" || first === "map" || first === "collector") && isBuilt(first)) return { page: first };
+  if (first === "compare" || first === "map" || first === "collector") return { page: first };
   return { page: "fleet" };
 }
 
