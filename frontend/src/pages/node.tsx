@@ -1,5 +1,6 @@
 import { nodes } from "../api/resources";
 import { nodeDetail, recent as recentOf } from "../api/series";
+import { POLL_MS } from "../api/source";
 import type { Node as NodeData } from "../api/types";
 import { Strip, listDays } from "../charts/strip";
 import { FrozenAt } from "../components/age";
@@ -8,92 +9,131 @@ import { Findings } from "../components/findings";
 import { History } from "../components/history";
 import { AppBar } from "../components/layout";
 import { Icon } from "../components/marks";
-import { Notice, Standing, Trouble, frozenSince } from "../components/notices";
+import { Loading, Notice, Standing, Trouble, frozenSince } from "../components/notices";
 import { Verdict } from "../components/verdict";
-import { NODE_TEXTS, type NodeTexts } from "../i18n/node";
-import { useWords, type Words } from "../i18n/use";
+import { NODE_TEXTS } from "../i18n/node";
+import { useWords } from "../i18n/use";
 import { useNow, useSource } from "../state/use";
 
+interface Props {
+  name: string;
+  isBeside: boolean;
+}
+
+/** The list holds that many nodes; of a further one only the collector can tell. */
+const MAX_LISTED = 1000;
+/** An answer of two polls ago at most. */
+const ASKED_MS = 2 * POLL_MS;
+
 /** One node: how it is, everything that was found at it, and what became of it. */
-export default function Node({ name, isBeside }: { name: string; isBeside: boolean }) {
-  const words = useWords();
-  const texts = NODE_TEXTS[words.language];
+export default function Node(props: Props) {
   const source = nodes();
   const snapshot = useSource(source);
-  const detailSource = nodeDetail(name);
-  const detail = useSource(detailSource);
-  const frozenAt = frozenSince(snapshot, useNow());
-  // The list holds a thousand nodes; a further one tells of itself.
-  const node = snapshot.value?.find((one) => one.node === name) ?? detail.value;
-  const isUnknown = !node && detail.failure?.status === 404;
+  const now = useNow();
+  const frozenAt = frozenSince(snapshot, now);
+  // What this device kept of last week may lack a node of yesterday: first ask.
+  const isAsked = snapshot.failure !== null || now - (snapshot.at ?? 0) < ASKED_MS;
+  const listed = snapshot.value?.find((one) => one.node === props.name);
+  const isPerhapsElsewhere = (snapshot.value?.length ?? 0) >= MAX_LISTED;
   return (
     <FrozenAt.Provider value={frozenAt}>
       <div class={frozenAt === null ? "node" : "node frozen"}>
-        <AppBar
-          title={<bdi translate={false}>{name}</bdi>}
-          before={
-            !isBeside && (
-              <a class="iconbtn" href="#/" aria-label={words.texts.back}>
-                <Icon name="back" />
-              </a>
-            )
-          }
-        >
-          {node && (
-            <button type="button" class="btn small sheet" onClick={() => print()}>
-              <Icon name="print" />
-              <span>{texts.roofSheet}</span>
-            </button>
-          )}
-        </AppBar>
-        {!isBeside && !isUnknown && <Standing source={source} snapshot={snapshot} />}
-        {isUnknown && (
-          <Notice title={words.texts.notFound}>
-            <a class="btn" href="#/">
-              {words.texts.back}
-            </a>
-          </Notice>
+        {!listed && isPerhapsElsewhere ? (
+          <Unlisted {...props} />
+        ) : (
+          <>
+            <Head {...props} isKnown={listed !== undefined} />
+            {!props.isBeside && <Standing source={source} snapshot={snapshot} />}
+            {snapshot.value && !listed && (isAsked ? <Unknown /> : <Loading />)}
+            {listed && <Filled node={listed} />}
+          </>
         )}
-        {detail.failure?.kind === "refused" && !isUnknown && (
-          <Trouble failure={detail.failure} at={detail.at} retry={() => void detailSource.refresh()} />
-        )}
-        {node && <Filled node={node} words={words} texts={texts} />}
       </div>
     </FrozenAt.Provider>
   );
 }
 
-function Filled({ node, words, texts }: { node: NodeData; words: Words; texts: NodeTexts }) {
-  const detail = useSource(nodeDetail(node.node)).value;
+/** A node that the list has no room for. */
+function Unlisted(props: Props) {
+  const source = nodeDetail(props.name);
+  const snapshot = useSource(source);
+  const isUnknown = snapshot.failure?.status === 404;
+  return (
+    <>
+      <Head {...props} isKnown={snapshot.value !== null} />
+      {isUnknown ? <Unknown /> : <Standing source={source} snapshot={snapshot} />}
+      {snapshot.value && <Filled node={snapshot.value} />}
+    </>
+  );
+}
+
+function Head({ name, isBeside, isKnown }: Props & { isKnown: boolean }) {
+  const words = useWords();
+  const back = !isBeside && (
+    <a class="iconbtn" href="#/" aria-label={words.texts.back}>
+      <Icon name="back" />
+    </a>
+  );
+  return (
+    <AppBar title={<bdi translate={false}>{name}</bdi>} before={back}>
+      {isKnown && (
+        <button type="button" class="btn small sheet" onClick={() => print()}>
+          <Icon name="print" />
+          <span>{NODE_TEXTS[words.language].roofSheet}</span>
+        </button>
+      )}
+    </AppBar>
+  );
+}
+
+function Unknown() {
+  const { texts } = useWords();
+  return (
+    <Notice title={texts.notFound}>
+      <a class="btn" href="#/">
+        {texts.back}
+      </a>
+    </Notice>
+  );
+}
+
+function Filled({ node }: { node: NodeData }) {
+  const words = useWords();
+  const texts = NODE_TEXTS[words.language];
+  const detailSource = nodeDetail(node.node);
+  const { value: detail, failure, at } = useSource(detailSource);
   const recent = useSource(recentOf(node.node)).value;
   const now = useNow();
   const disconnect = node.configuration?.low_voltage_disconnect_volts || null;
   const days = listDays(recent?.days ?? null, detail?.completeness ?? [], words.timeZone);
   return (
-    <div class="body">
-      <Verdict node={node} detail={detail} recent={recent} words={words} texts={texts} />
-      <Findings node={node} words={words} />
-      {node.newest && <History node={node} detail={detail} words={words} texts={texts} />}
-      {days.length > 0 && (
-        <section class="panel a-strip">
-          <header>
-            <h2>{texts.strip}</h2>
-            <p>{texts.stripMeans}</p>
-          </header>
-          <Strip days={days} disconnect={disconnect} words={words} texts={texts} />
+    <>
+      {failure?.kind === "refused" && <Trouble failure={failure} at={at} retry={() => void detailSource.refresh()} />}
+      <div class="body">
+        <Verdict node={node} detail={detail} recent={recent} words={words} texts={texts} />
+        <Findings node={node} words={words} />
+        {node.newest && <History node={node} detail={detail} words={words} texts={texts} />}
+        {days.length > 0 && (
+          <section class="panel a-strip">
+            <header>
+              <h2>{texts.strip}</h2>
+              <p>{texts.stripMeans}</p>
+            </header>
+            <Strip days={days} disconnect={disconnect} words={words} texts={texts} />
+          </section>
+        )}
+        <Values node={node} words={words} texts={texts} />
+        <About node={node} detail={detail} words={words} texts={texts} />
+        {detail && <ConfigurationHistory detail={detail} words={words} texts={texts} />}
+        <section class="paper">
+          <p>{texts.printedAt(words.format.at(now, 0))}</p>
+          <h2>{texts.notes}</h2>
+          <i />
+          <i />
+          <i />
+          <i />
         </section>
-      )}
-      <Values node={node} words={words} texts={texts} />
-      <About node={node} detail={detail} words={words} texts={texts} />
-      {detail && <ConfigurationHistory detail={detail} words={words} texts={texts} />}
-      <section class="paper">
-        <p>{texts.printedAt(words.format.at(now, 0))}</p>
-        <h2>{texts.notes}</h2>
-        <i />
-        <i />
-        <i />
-        <i />
-      </section>
-    </div>
+      </div>
+    </>
   );
 }
