@@ -144,7 +144,7 @@ function Search({ words, text, choose }: { words: Words; text: string; choose: (
     timer.current = setTimeout(() => choose(typed), TYPING_MS);
   };
   return (
-    <label class="search">
+    <label class="search asked">
       <Icon name="find" />
       <span class="vh">{words.texts.findNode}</span>
       <input type="search" autocomplete="off" placeholder={words.texts.findNode} value={text} onInput={(event) => type(event.currentTarget.value)} />
