@@ -42,8 +42,10 @@ export class Source<T> extends Store<Snapshot<T>> {
     private readonly name: string,
     private readonly load: (ask: Ask, show: (part: T) => void) => Promise<T>,
     private readonly everyMs = POLL_MS,
+    /** Whether this device remembers it for when the collector is out of reach. */
+    private readonly isKept = true,
   ) {
-    const kept = recall<T>(name);
+    const kept = isKept ? recall<T>(name) : null;
     super({ value: kept?.value ?? null, at: kept?.at ?? null, failure: null });
   }
 
@@ -56,7 +58,7 @@ export class Source<T> extends Store<Snapshot<T>> {
       const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part }));
       const at = collectorNow();
       this.set({ value, at, failure: null });
-      keep(this.name, at, value);
+      if (this.isKept) keep(this.name, at, value);
     } catch (error) {
       this.set({ ...this.get(), failure: describe(error, this.get().failure) });
     } finally {

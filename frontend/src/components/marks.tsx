@@ -1,6 +1,23 @@
 import type { State } from "../api/types";
 
-export type IconName = "fleet" | "map" | "compare" | "collector" | "find" | "back" | "close" | "settings" | "unplug";
+export type IconName =
+  | "fleet"
+  | "map"
+  | "compare"
+  | "collector"
+  | "find"
+  | "back"
+  | "close"
+  | "settings"
+  | "unplug"
+  | "reboot"
+  | "clock"
+  | "configuration"
+  | "print"
+  | "download"
+  | "plus"
+  | "minus"
+  | "whole";
 
 /** A state's shape. Beside its word it is decoration; alone it says its name. */
 export const Glyph = ({ state, label }: { state: State; label?: string }) => (

@@ -73,6 +73,31 @@ export const Sprite = memo(() => (
     <symbol id="i-unplug" viewBox="0 0 24 24">
       <path d="M3 3l18 18M8.5 5A10 10 0 0 1 21 10.5M3 10.5a13 13 0 0 1 4-2.7M6.5 14.5a8 8 0 0 1 4-2.2M15 13.4a8 8 0 0 1 2.5 1.3M12 19h.01" />
     </symbol>
+    <symbol id="i-reboot" viewBox="0 0 24 24">
+      <path d="M18.5 8.5A8 8 0 1 0 20 13M19 4v5h-5" />
+    </symbol>
+    <symbol id="i-clock" viewBox="0 0 24 24">
+      <circle cx="12" cy="12" r="8.5" />
+      <path d="M12 7v5l3.5 2" />
+    </symbol>
+    <symbol id="i-configuration" viewBox="0 0 24 24">
+      <path d="M6 4v6m0 4v6M12 4v2m0 4v10M18 4v9m0 4v3M3.5 12h5M9.5 8h5M15.5 15h5" />
+    </symbol>
+    <symbol id="i-print" viewBox="0 0 24 24">
+      <path d="M7 9V4h10v5M7 17H4V9h16v8h-3M7 14h10v6H7z" />
+    </symbol>
+    <symbol id="i-download" viewBox="0 0 24 24">
+      <path d="M12 4v11m-5-4.5 5 5 5-5M5 20h14" />
+    </symbol>
+    <symbol id="i-plus" viewBox="0 0 24 24">
+      <path d="M12 5v14M5 12h14" />
+    </symbol>
+    <symbol id="i-minus" viewBox="0 0 24 24">
+      <path d="M5 12h14" />
+    </symbol>
+    <symbol id="i-whole" viewBox="0 0 24 24">
+      <path d="M3 12h18M7 8l-4 4 4 4M17 8l4 4-4 4" />
+    </symbol>
     <symbol id="mark" viewBox="0 0 34 34">
       <rect x="4" y="9" width="24" height="17" rx="4" fill="none" stroke="currentColor" stroke-width="2.5" />
       <path d="M31 15v5" stroke="currentColor" stroke-width="2.5" stroke-linecap="round" />

@@ -1,106 +1,139 @@
 import { nodes } from "../api/resources";
-import type { Finding, Node as NodeData } from "../api/types";
-import { Age, FrozenAt } from "../components/age";
+import { nodeDetail, recent as recentOf } from "../api/series";
+import { POLL_MS } from "../api/source";
+import type { Node as NodeData } from "../api/types";
+import { Strip, listDays } from "../charts/strip";
+import { FrozenAt } from "../components/age";
+import { About, ConfigurationHistory, Values } from "../components/facts";
+import { Findings } from "../components/findings";
+import { History } from "../components/history";
 import { AppBar } from "../components/layout";
-import { Glyph, Icon, Value } from "../components/marks";
-import { Notice, Standing, frozenSince } from "../components/notices";
-import { sayFinding } from "../i18n/findings";
-import { useWords, type Words } from "../i18n/use";
-import { TIGHT_VOLTS, batteryVolts, isStale, leadingFinding, marginVolts } from "../state/fleet";
+import { Icon } from "../components/marks";
+import { Loading, Notice, Standing, Trouble, frozenSince } from "../components/notices";
+import { Verdict } from "../components/verdict";
+import { NODE_TEXTS } from "../i18n/node";
+import { useWords } from "../i18n/use";
 import { useNow, useSource } from "../state/use";
 
-/** One node: how it is, and everything that was found at it. */
-export default function Node({ name, isBeside }: { name: string; isBeside: boolean }) {
-  const words = useWords();
+interface Props {
+  name: string;
+  isBeside: boolean;
+}
+
+/** The list holds that many nodes; of a further one only the collector can tell. */
+const MAX_LISTED = 1000;
+/** An answer of two polls ago at most. */
+const ASKED_MS = 2 * POLL_MS;
+
+/** One node: how it is, everything that was found at it, and what became of it. */
+export default function Node(props: Props) {
   const source = nodes();
   const snapshot = useSource(source);
-  const frozenAt = frozenSince(snapshot, useNow());
-  const node = snapshot.value?.find((one) => one.node === name);
+  const now = useNow();
+  const frozenAt = frozenSince(snapshot, now);
+  // What this device kept of last week may lack a node of yesterday: first ask.
+  const isAsked = snapshot.failure !== null || now - (snapshot.at ?? 0) < ASKED_MS;
+  const listed = snapshot.value?.find((one) => one.node === props.name);
+  const isPerhapsElsewhere = (snapshot.value?.length ?? 0) >= MAX_LISTED;
+  return (
+    <FrozenAt.Provider value={frozenAt}>
+      <div class={frozenAt === null ? "node" : "node frozen"}>
+        {!listed && isPerhapsElsewhere ? (
+          <Unlisted {...props} />
+        ) : (
+          <>
+            <Head {...props} isKnown={listed !== undefined} />
+            {!props.isBeside && <Standing source={source} snapshot={snapshot} />}
+            {snapshot.value && !listed && (isAsked ? <Unknown /> : <Loading />)}
+            {listed && <Filled node={listed} />}
+          </>
+        )}
+      </div>
+    </FrozenAt.Provider>
+  );
+}
+
+/** A node that the list has no room for. */
+function Unlisted(props: Props) {
+  const source = nodeDetail(props.name);
+  const snapshot = useSource(source);
+  const isUnknown = snapshot.failure?.status === 404;
+  return (
+    <>
+      <Head {...props} isKnown={snapshot.value !== null} />
+      {isUnknown ? <Unknown /> : <Standing source={source} snapshot={snapshot} />}
+      {snapshot.value && <Filled node={snapshot.value} />}
+    </>
+  );
+}
+
+function Head({ name, isBeside, isKnown }: Props & { isKnown: boolean }) {
+  const words = useWords();
   const back = !isBeside && (
     <a class="iconbtn" href="#/" aria-label={words.texts.back}>
       <Icon name="back" />
     </a>
   );
   return (
-    <FrozenAt.Provider value={frozenAt}>
-      <div class={frozenAt === null ? "" : "frozen"}>
-        <AppBar title={<bdi translate={false}>{name}</bdi>} before={back} />
-        {!isBeside && <Standing source={source} snapshot={snapshot} />}
-        {snapshot.value && !node && (
-          <Notice title={words.texts.notFound}>
-            <a class="btn" href="#/">
-              {words.texts.back}
-            </a>
-          </Notice>
+    <AppBar title={<bdi translate={false}>{name}</bdi>} before={back}>
+      {isKnown && (
+        <button type="button" class="btn small sheet" onClick={() => print()}>
+          <Icon name="print" />
+          <span>{NODE_TEXTS[words.language].roofSheet}</span>
+        </button>
+      )}
+    </AppBar>
+  );
+}
+
+function Unknown() {
+  const { texts } = useWords();
+  return (
+    <Notice title={texts.notFound}>
+      <a class="btn" href="#/">
+        {texts.back}
+      </a>
+    </Notice>
+  );
+}
+
+function Filled({ node }: { node: NodeData }) {
+  const words = useWords();
+  const texts = NODE_TEXTS[words.language];
+  const detailSource = nodeDetail(node.node);
+  const { value: detail, failure, at } = useSource(detailSource);
+  const recent = useSource(recentOf(node.node)).value;
+  const now = useNow();
+  const disconnect = node.configuration?.low_voltage_disconnect_volts || null;
+  const days = listDays(recent?.days ?? null, detail?.completeness ?? [], words.timeZone);
+  return (
+    <>
+      {failure?.kind === "refused" && <Trouble failure={failure} at={at} retry={() => void detailSource.refresh()} />}
+      <div class="body">
+        <Verdict node={node} detail={detail} recent={recent} words={words} texts={texts} />
+        <Findings node={node} words={words} />
+        {node.newest && <History node={node} detail={detail} words={words} texts={texts} />}
+        {days.length > 0 && (
+          <section class="panel a-strip">
+            <header>
+              <h2>{texts.strip}</h2>
+              <p>{texts.stripMeans}</p>
+            </header>
+            <Strip days={days} disconnect={disconnect} words={words} texts={texts} />
+          </section>
         )}
-        {node && <Verdict node={node} words={words} />}
-        {node && <Findings node={node} words={words} />}
+        <Values node={node} words={words} texts={texts} />
+        <About node={node} detail={detail} words={words} texts={texts} />
+        {detail && <ConfigurationHistory detail={detail} words={words} texts={texts} />}
+        <section class="paper">
+          <p>{texts.printedAt(words.format.at(now, 0))}</p>
+          <h2>{texts.notes}</h2>
+          <i />
+          <i />
+          <i />
+          <i />
+        </section>
       </div>
-    </FrozenAt.Provider>
-  );
-}
-
-function Verdict({ node, words }: { node: NodeData; words: Words }) {
-  const { texts, format, language } = words;
-  const now = useNow();
-  const leading = leadingFinding(node);
-  const volts = batteryVolts(node);
-  const margin = marginVolts(node);
-  const charge = node.newest?.untrusted.includes("state_of_charge_percent") ? null : node.newest?.state_of_charge_percent;
-  const isOld = isStale(node.state);
-  return (
-    <section class={`verdict s-${node.state}`}>
-      <p class="state">
-        <Glyph state={node.state} />
-        {texts.states[node.state]}
-        {node.newest && <Age at={Date.parse(node.newest.measured_at)} words={words} isOld={isOld} />}
-      </p>
-      {leading && <p class="line">{sayFinding(leading, language, format, now).title}</p>}
-      <dl class={isOld ? "trio was" : "trio"}>
-        <div>
-          <dt>{texts.battery}</dt>
-          <dd>{volts === null ? <span class="unknown">–</span> : <Value text={format.number(volts, 2)} unit="V" />}</dd>
-        </div>
-        <div>
-          <dt>{texts.toDisconnect}</dt>
-          <dd class={margin !== null && margin < TIGHT_VOLTS && !isOld ? "tight" : ""}>
-            {margin === null ? <span class="unknown">–</span> : <Value text={format.signed(margin, 2)} unit="V" />}
-          </dd>
-        </div>
-        <div class="minor">
-          <dt>{texts.chargeGuess}</dt>
-          <dd>{charge == null ? "–" : format.withUnit(charge, 0, "%")}</dd>
-        </div>
-      </dl>
-    </section>
-  );
-}
-
-function Findings({ node, words }: { node: NodeData; words: Words }) {
-  return (
-    <section class="panel">
-      <h2>{words.texts.findings}</h2>
-      <ul class="findings">
-        {node.findings.map((finding) => (
-          <FindingRow key={finding.key} finding={finding} words={words} />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function FindingRow({ finding, words }: { finding: Finding; words: Words }) {
-  const now = useNow();
-  const { title, advice, value } = sayFinding(finding, words.language, words.format, now);
-  const isFine = finding.severity === "fine";
-  return (
-    <li class={`s-${finding.severity}${isFine ? " ok" : ""}`}>
-      <Glyph state={finding.severity} label={words.texts.states[finding.severity]} />
-      <div>
-        <p class="t">{title}</p>
-        {advice && <p class="a">{advice}</p>}
-      </div>
-      <p class="v num">{value}</p>
-    </li>
+    </>
   );
 }

@@ -47,6 +47,11 @@ export function applySettings(): void {
   paint();
   speak();
   isDark.addEventListener("change", paint);
+  // Paper is white, whatever the screen is.
+  addEventListener("beforeprint", () => {
+    root.dataset.theme = "light";
+  });
+  addEventListener("afterprint", paint);
   theme.listen(() => {
     paint();
     remember("isems.theme", theme.get());

@@ -26,7 +26,8 @@ export function useMedia(query: string): boolean {
   const [isTrue, setTrue] = useState(() => matchMedia(query).matches);
   useEffect(() => {
     const list = matchMedia(query);
-    const listen = () => setTrue(list.matches);
+    // A sheet of paper has a width of its own; what is printed is what was on the screen.
+    const listen = () => matchMedia("print").matches || setTrue(list.matches);
     listen();
     list.addEventListener("change", listen);
     return () => list.removeEventListener("change", listen);
