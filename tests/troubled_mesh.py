@@ -69,7 +69,9 @@ async def _poll(database: Database, config: Config, mesh: Sequence[NodeSpec], fa
     """Ask each node once, over HTTP. Gives the settings with their addresses."""
     limits = Limits(slow_seconds=1, trickle_bytes=4000)
     port = free_port()
-    async with await serve_mesh(mesh, base_host="127.84.0.1", port=port, clock=time.time, faults=faults, limits=limits) as nodes:
+    async with await serve_mesh(
+        mesh, base_host="127.84.0.1", port=port, clock=time.time, faults=faults, limits=limits
+    ) as nodes:
         config = msgspec.structs.replace(config, router_ips=tuple(nodes.addresses), poll_deadline=5)
         await Collector(config, database).poll_once(lambda _: None)
     return config

@@ -8,7 +8,7 @@ import pytest
 
 from isems.api.dashboard import BUILD, INDEX
 from tests.services import CHROMIUM, require_service
-from tests.troubled_mesh import NAMES, TIGHT, UNBROKEN, served_troubled_mesh
+from tests.troubled_mesh import TIGHT, served_troubled_mesh
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
