@@ -23,6 +23,9 @@ export const RANGE_NAMES = Object.keys(RANGES) as RangeName[];
 /** The most nodes that one answer, and one page, holds. */
 export const MAX_CELLS = 100;
 
+/** Tells whether a field is of the panel: of its buckets the greatest value is shown. */
+export const isPanel = (field: string): boolean => field.startsWith("panel_");
+
 /** A node's buckets; `from` is the middle of the first one (epoch ms), null is no data. */
 export interface Series {
   from: number;
@@ -53,10 +56,11 @@ export function comparison(field: Field, range: RangeName, names: readonly strin
 export function readSeries(body: Comparison, stepMs: number): AllSeries {
   const from = Date.parse(body.starts_at[0] ?? body.from) + stepMs / 2;
   const round = (value: number | null) => (value === null ? null : Math.round(value * 100) / 100);
-  // A panel's 0 V is the night: nothing was measured.
-  const isNight = body.field.startsWith("panel_");
-  const clean = (values: (number | null)[]) => values.map((value) => (isNight && value === 0 ? null : round(value)));
-  return Object.fromEntries(
-    body.nodes.map((one) => [one.node, { from, stepMs, mean: clean(one.mean), min: clean(one.min), max: clean(one.max) }]),
-  );
+  const line = ({ mean, min, max }: Comparison["nodes"][number]) => {
+    if (!isPanel(body.field)) return { mean: mean.map(round), min: min.map(round), max: max.map(round) };
+    // Its 0 V is the night, when nothing is measured; a mean over day and night is the voltage of no moment.
+    const greatest = max.map((value) => (value === 0 ? null : round(value)));
+    return { mean: greatest, min: greatest, max: greatest };
+  };
+  return Object.fromEntries(body.nodes.map((one) => [one.node, { from, stepMs, ...line(one) }]));
 }

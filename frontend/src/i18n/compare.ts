@@ -20,7 +20,7 @@ export interface CompareTexts {
   noData: string;
   nothing: string;
   dark: string;
-  legend: { line: string; band: string; disconnect: string; night: string; gap: string };
+  legend: { line: string; greatest: string; band: string; disconnect: string; night: string; gap: string };
   describe: (field: string, range: string, low: string | null, high: string | null) => string;
 }
 
@@ -29,7 +29,7 @@ const en: CompareTexts = {
   fields: { battery_volts: "Battery, V", panel_mpp_volts: "Panel, V", state_of_charge_percent: "Charge, %", battery_celsius: "Temp., °C" },
   range: "Range",
   ranges: { "1d": "1 d", "3d": "3 d", "7d": "7 d", "30d": "30 d", "1y": "1 y" },
-  steps: { "1d": "means of 10 min", "3d": "means of 30 min", "7d": "hourly", "30d": "every 6 h", "1y": "daily" },
+  steps: { "1d": "every 10 min", "3d": "every 30 min", "7d": "hourly", "30d": "every 6 h", "1y": "daily" },
   order: "Order",
   orders: { worst: "Worst first", lowest: "Lowest first", name: "Name" },
   summary: (count) => `${count} ${count === 1 ? "node" : "nodes"}, one scale for all`,
@@ -42,7 +42,7 @@ const en: CompareTexts = {
   noData: "no data",
   nothing: "Nothing to compare yet",
   dark: "dark",
-  legend: { line: "mean", band: "lowest to highest", disconnect: "disconnect of that node", night: "night", gap: "no data" },
+  legend: { line: "mean", greatest: "greatest of each step", band: "lowest to highest", disconnect: "disconnect of that node", night: "night", gap: "no data" },
   describe: (field, range, low, high) =>
     low === null || high === null ? `${field}, ${range}: no data` : `${field}, ${range}: from ${low} to ${high}`,
 };
@@ -52,7 +52,7 @@ const de: CompareTexts = {
   fields: { battery_volts: "Akku, V", panel_mpp_volts: "Modul, V", state_of_charge_percent: "Ladung, %", battery_celsius: "Temp., °C" },
   range: "Zeitraum",
   ranges: { "1d": "1 T", "3d": "3 T", "7d": "7 T", "30d": "30 T", "1y": "1 J" },
-  steps: { "1d": "Mittel je 10 min", "3d": "Mittel je 30 min", "7d": "stündlich", "30d": "alle 6 h", "1y": "täglich" },
+  steps: { "1d": "alle 10 min", "3d": "alle 30 min", "7d": "stündlich", "30d": "alle 6 h", "1y": "täglich" },
   order: "Reihenfolge",
   orders: { worst: "Schlechteste", lowest: "Niedrigste", name: "Name" },
   summary: (count) => `${count} Knoten, ein Maßstab für alle`,
@@ -65,7 +65,7 @@ const de: CompareTexts = {
   noData: "keine Daten",
   nothing: "Noch gibt es nichts zu vergleichen",
   dark: "dunkel",
-  legend: { line: "Mittel", band: "niedrigster bis höchster", disconnect: "Abschaltung dieses Knotens", night: "Nacht", gap: "keine Daten" },
+  legend: { line: "Mittel", greatest: "Größtes jedes Schritts", band: "niedrigster bis höchster", disconnect: "Abschaltung dieses Knotens", night: "Nacht", gap: "keine Daten" },
   describe: (field, range, low, high) =>
     low === null || high === null ? `${field}, ${range}: keine Daten` : `${field}, ${range}: von ${low} bis ${high}`,
 };

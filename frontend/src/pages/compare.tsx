@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { FIELDS, MAX_CELLS, RANGES, RANGE_NAMES, comparison, type AllSeries, type Field, type Series } from "../api/comparison";
+import { FIELDS, MAX_CELLS, RANGES, RANGE_NAMES, comparison, isPanel, type AllSeries, type Field, type Series } from "../api/comparison";
 import { nodes as nodesSource } from "../api/resources";
 import type { Node } from "../api/types";
 import { makeMarks, type Mark } from "../charts/days";
@@ -144,7 +144,7 @@ function Search({ words, text, choose }: { words: Words; text: string; choose: (
     timer.current = setTimeout(() => choose(typed), TYPING_MS);
   };
   return (
-    <label class="search">
+    <label class="search asked">
       <Icon name="find" />
       <span class="vh">{words.texts.findNode}</span>
       <input type="search" autocomplete="off" placeholder={words.texts.findNode} value={text} onInput={(event) => type(event.currentTarget.value)} />
@@ -214,7 +214,7 @@ function Cells({ nodes, series, isLoading, chosen, words, texts }: CellsProps) {
         nodes.map((node) => (
           <Cell key={node.node} node={node} series={series[node.node] ?? (isLoading ? undefined : NO_DATA)} field={chosen.field} from={from} to={to} scale={scale} marks={marks} width={cell - 18} height={isPhone ? 96 : 100} words={words} rangeName={texts.ranges[chosen.range]} texts={texts} />
         ))}
-      {cell > 0 && nodes.length > 0 && <Legend texts={texts} isBattery={chosen.field === "battery_volts"} />}
+      {cell > 0 && nodes.length > 0 && <Legend texts={texts} field={chosen.field} />}
     </div>
   );
 }
@@ -272,7 +272,7 @@ const Cell = memo((props: CellProps) => {
         {isStale(node.state) && node.newest ? (
           <Age at={Date.parse(node.newest.measured_at)} words={words} isOld />
         ) : (
-          low !== null && <span class="low num">{texts.low(low)}</span>
+          low !== null && !isPanel(field) && <span class="low num">{texts.low(low)}</span>
         )}
         <Newest node={node} field={field} words={words} texts={texts} />
       </header>
@@ -315,13 +315,13 @@ function Newest({ node, field, words, texts }: Props & { node: Node; field: Fiel
   );
 }
 
-function Legend({ texts, isBattery }: { texts: CompareTexts; isBattery: boolean }) {
+function Legend({ texts, field }: { texts: CompareTexts; field: Field }) {
   const line = (stroke: string, dash?: string) => <line x1="0" x2="22" y1="6" y2="6" stroke={stroke} stroke-width="2" stroke-dasharray={dash} />;
   const area = (fill: string) => <rect width="22" height="12" rx="2" fill={fill} />;
   const entries = [
-    { name: texts.legend.line, mark: line("var(--c-battery)") },
-    { name: texts.legend.band, mark: area("var(--c-band)") },
-    ...(isBattery ? [{ name: texts.legend.disconnect, mark: line("var(--c-disconnect)", "3 2.5") }] : []),
+    { name: isPanel(field) ? texts.legend.greatest : texts.legend.line, mark: line("var(--c-battery)") },
+    ...(isPanel(field) ? [] : [{ name: texts.legend.band, mark: area("var(--c-band)") }]),
+    ...(field === "battery_volts" ? [{ name: texts.legend.disconnect, mark: line("var(--c-disconnect)", "3 2.5") }] : []),
     { name: texts.legend.night, mark: area("var(--c-night)") },
     { name: texts.legend.gap, mark: area("url(#hatch)") },
   ];
