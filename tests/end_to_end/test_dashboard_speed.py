@@ -7,18 +7,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.samples import DAY, fill
-from isems.api.dashboard import BUILD, INDEX
 from isems.config import Config
 from isems.storage.database import Database
 from isems.storage.schema import metadata
 from tests.dashboard_mesh import served
-from tests.services import CHROMIUM, require_service
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.browsing import PHONE, run_browser, visit
+from tests.end_to_end.browsing import PHONE, visit
 
 NODES = 300
 YEAR_MINUTES = 365 * 24 * 60
@@ -43,14 +41,6 @@ SENT = """[...performance.getEntriesByType("navigation"), ...performance.getEntr
     .filter(one => !one.name.includes("/v1/")).reduce((sum, one) => sum + one.encodedBodySize, 0)"""
 
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = require_service(CHROMIUM)
-    assert (BUILD / INDEX).is_file(), "the dashboard is not built: `make setup` builds it"
-    with run_browser(program) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
