@@ -46,6 +46,11 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.troubles.append(f"dialog: {dialog.message}"))
         self.page.route("**/*", self._let_pass)
 
+    def lose_collector(self) -> None:
+        """From now on nobody answers. What is still on its way arrives before that, or it would count as a sign of life."""
+        self.page.wait_for_load_state("networkidle")
+        self.is_cut_off = True
+
     def _note_failed(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # the page was left before the answer came
             self.troubles.append(f"failed: {request.failure} {request.url}")

@@ -124,7 +124,7 @@ def test_without_the_collector_it_shows_what_it_last_knew_and_comes_back(browser
         page.clock.install()
         page.goto(address)
         await_fleet(page)
-        visited.is_cut_off = True
+        visited.lose_collector()
         page.clock.fast_forward(65_000)
         expect(page.locator(".strip h2")).to_contain_text("3 need you")  # one poll may fail unnoticed
         page.clock.fast_forward(60_000)

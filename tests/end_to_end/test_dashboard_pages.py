@@ -107,7 +107,7 @@ def test_without_the_collector_a_page_shows_what_it_last_knew(browser: Browser, 
         page = visited.page
         page.clock.install()
         open_page(visited, address, name)
-        visited.is_cut_off = True
+        visited.lose_collector()
         page.clock.fast_forward(65_000)
         page.clock.fast_forward(65_000)
         expect(page.get_by_text("Collector out of reach for 2\u202fmin").first).to_be_visible()

@@ -157,7 +157,7 @@ def test_a_node_is_shown_as_it_was_while_the_collector_is_out_of_reach(browser: 
         page = visited.page
         page.clock.install()
         open_node(page, address, CRITICAL)
-        visited.is_cut_off = True
+        visited.lose_collector()
         page.clock.fast_forward(65_000)
         page.clock.fast_forward(60_000)
         expect(page.get_by_text("Collector out of reach")).to_be_visible()
