@@ -51,7 +51,10 @@ def await_fleet(page: Page) -> None:
     """Wait until everything is there, the lines of the last two days included."""
     page.locator("[data-node] .spark path").first.wait_for(state="attached", timeout=PATIENCE_MS)
     # Those of lost nodes come after the others; when all are there they are kept.
-    page.wait_for_function("localStorage.getItem('isems.kept.sparks') !== null", timeout=PATIENCE_MS)
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate("localStorage.getItem('isems.kept.sparks') !== null"):
+        assert time.monotonic() < end, "the lines of all nodes did not come"
+        page.wait_for_timeout(50)
     page.evaluate("document.fonts.ready")
 
 
