@@ -6,38 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from isems.api.dashboard import BUILD, INDEX
-from tests.dashboard_mesh import CRITICAL, HOSTILE, INACTIVE, LATE, LOST, SILENT_CONTROLLER, served_mesh
-from tests.services import CHROMIUM, require_service
+from tests.dashboard_mesh import CRITICAL, INACTIVE, LATE, LOST, SILENT_CONTROLLER, served_mesh
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.browsing import DESKTOP, PHONE, SCREENSHOTS, run_browser, visit
+from tests.end_to_end.browsing import PHONE, SCREENSHOTS, visit
 
 #: Longer than anything here takes on a busy machine.
 PATIENCE_MS = 30_000
-MAX_FIRST_LOAD_BYTES = 100_000
-#: A phone in the field: a sixth of this machine, and 1.6 Mbit/s at 150 ms.
-SLOWER = 6
-NETWORK = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 93_750}
-MANY = 300
-NOTE_FIRST_CARD = """new MutationObserver((_, observer) => {
-    if (!document.querySelector("[data-node]")) return;
-    observer.disconnect();
-    window.firstCardMs = performance.now();
-}).observe(document, { childList: true, subtree: true });"""
-
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = require_service(CHROMIUM)
-    assert (BUILD / INDEX).is_file(), "the dashboard is not built: `make setup` builds it"
-    with run_browser(program) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -71,19 +50,12 @@ SAID = {
 SIMULATED = {"en": "These nodes are not real.", "de": "Diese Knoten gibt es nicht."}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_the_fleet_tells_who_needs_somebody_and_asks_nobody_outside(
-    browser: Browser, address: str, size: tuple[int, int], language: str, theme: str
-) -> None:
-    with visit(browser, size, locale=f"{language}-{language.upper()}", color_scheme=theme) as visited:
+def test_the_fleet_tells_who_needs_somebody(browser: Browser, address: str, language: str) -> None:
+    with visit(browser, PHONE, locale=f"{language}-{language.upper()}") as visited:
         page = visited.page
         page.goto(address)
         await_fleet(page)
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"fleet-{size[0]}-{language}-{theme}.png")
-
         headline, count, sentence, volts, margin = SAID[language]
         expect(page.locator(".strip h2")).to_contain_text(headline)
         expect(page.locator(".strip h2")).to_contain_text(count)
@@ -92,11 +64,6 @@ def test_the_fleet_tells_who_needs_somebody_and_asks_nobody_outside(
         for text in (sentence, volts, margin):
             expect(first).to_contain_text(text)
         expect(page.get_by_text(SIMULATED[language]).locator("visible=true")).to_have_count(1)
-        assert page.locator("h1").count() == 1
-        assert page.evaluate("document.documentElement.lang") == language
-        assert page.evaluate("document.documentElement.dataset.theme") == theme
-        assert not visited.scrolls_sideways()
-        assert visited.check_accessibility() == []
         assert visited.troubles == []
 
 
@@ -106,29 +73,6 @@ def test_a_placeholder_is_hidden_and_says_so(browser: Browser, address: str) -> 
         shown = visited.page.locator(f'[data-node="{SILENT_CONTROLLER}"]')
         expect(shown).to_contain_text("Solar controller silent")
         expect(shown.locator(".nums")).to_have_text("–Vhidden")
-
-
-def test_names_are_text_whatever_they_hold(browser: Browser, address: str) -> None:
-    with visit(browser, PHONE, locale="en-GB") as visited:
-        page = visited.page
-        page.goto(address)
-        await_fleet(page)
-        names = page.locator("[data-node]").evaluate_all("all => all.map(one => one.dataset.node)")
-        shown = page.locator("[data-node] h3 bdi").all_text_contents()
-        assert shown == names
-        assert set(HOSTILE) <= set(names)
-        assert page.locator("#app img, #app script").count() == 0
-        for name in HOSTILE:
-            page.evaluate(
-                "name => [...document.querySelectorAll('[data-node]')].find(o => o.dataset.node === name).click()", name
-            )
-            expect(page.locator("h1 bdi")).to_have_text(name)
-            assert not visited.scrolls_sideways()
-            page.reload()
-            expect(page.locator("h1 bdi")).to_have_text(name)
-            page.go_back()
-            await_fleet(page)
-        assert visited.troubles == []
 
 
 def test_what_is_chosen_is_remembered(browser: Browser, address: str) -> None:
@@ -224,30 +168,6 @@ def test_an_empty_collector_says_how_nodes_come(browser: Browser, tmp_path: Path
         visited.page.goto(address)
         expect(visited.page.get_by_text("No node has reported yet")).to_be_visible()
         visited.page.screenshot(path=SCREENSHOTS / "fleet-empty.png")
-        assert visited.troubles == []
-
-
-def test_three_hundred_nodes_on_a_slow_phone(browser: Browser, tmp_path: Path) -> None:
-    with (
-        served_mesh(f"sqlite:///{tmp_path / 'isems.db'}", int(time.time()), fine=MANY - 12) as address,
-        visit(browser, PHONE, locale="en-GB") as visited,
-    ):
-        page = visited.page
-        session = page.context.new_cdp_session(page)
-        session.send("Network.enable")
-        session.send("Network.emulateNetworkConditions", NETWORK)
-        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-        page.add_init_script(NOTE_FIRST_CARD)
-        page.goto(address)
-        await_fleet(page)
-        expect(page.locator("[data-node]")).to_have_count(MANY)
-        seen = page.evaluate("firstCardMs")
-        sent = page.evaluate(
-            "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
-            ".filter(one => !one.name.includes('/v1/')).reduce((sum, one) => sum + one.encodedBodySize, 0)"
-        )
-        print(f"\nprogram {sent / 1000:.1f} kB; on a slow phone the worst of {MANY} nodes after {seen:.0f} ms")
-        assert 0 < sent <= MAX_FIRST_LOAD_BYTES
         assert visited.troubles == []
 
 

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from isems.api.dashboard import BUILD, INDEX
 from isems.config import Config, MapTiles
 from isems.storage.counters import write_counts
 from isems.storage.database import Database
 from tests.api.stored import line, store
 from tests.dashboard_mesh import CRITICAL, HOSTILE, history, make_mesh, served
-from tests.services import CHROMIUM, require_service
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.browsing import DESKTOP, PHONE, SCREENSHOTS, Visit, run_browser, visit
+from tests.end_to_end.browsing import DESKTOP, PHONE, Visit, visit
 
 PATIENCE_MS = 30_000
 #: Away from the others, and one that does not tell where it is.
@@ -27,14 +25,6 @@ NOWHERE = "Ohne Ort"
 RAW = "<img src=x onerror=alert(2)>;1;yesterday;\u202eend"
 
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = require_service(CHROMIUM)
-    assert (BUILD / INDEX).is_file(), "the dashboard is not built: `make setup` builds it"
-    with run_browser(program) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +54,6 @@ def open_page(visited: Visit, address: str, name: str) -> Page:
     visited.page.goto(f"{address}#/{name}")
     visited.page.locator(awaited[name]).first.wait_for(state="attached", timeout=PATIENCE_MS)
     return visited.page
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("name", ["compare", "map", "collector"])
-def test_a_page_works_for_everybody_and_asks_nobody_outside(
-    browser: Browser, address: str, name: str, size: tuple[int, int], language: str, theme: str
-) -> None:
-    with visit(browser, size, locale=f"{language}-{language.upper()}", color_scheme=theme) as visited:
-        page = open_page(visited, address, name)
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"{name}-{size[0]}-{language}-{theme}.png")
-        assert page.locator("h1").count() == 1
-        assert not visited.scrolls_sideways()
-        assert visited.check_accessibility() == []
-        assert visited.troubles == []
 
 
 def test_nodes_are_compared_by_what_the_address_says(browser: Browser, address: str) -> None:

@@ -7,27 +7,17 @@ from urllib.parse import quote
 
 import pytest
 
-from isems.api.dashboard import BUILD, INDEX
 from tests.dashboard_mesh import CRITICAL, HOSTILE, LOST, SILENT_CONTROLLER, served_mesh
-from tests.services import CHROMIUM, require_service
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.browsing import DESKTOP, PHONE, SCREENSHOTS, run_browser, visit
+from tests.end_to_end.browsing import DESKTOP, PHONE, SCREENSHOTS, visit
 
 PATIENCE_MS = 30_000
 
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = require_service(CHROMIUM)
-    assert (BUILD / INDEX).is_file(), "the dashboard is not built: `make setup` builds it"
-    with run_browser(program) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +40,13 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_a_node_tells_why_it_needs_somebody(
-    browser: Browser, address: str, size: tuple[int, int], language: str, theme: str
-) -> None:
-    with visit(browser, size, locale=f"{language}-{language.upper()}", color_scheme=theme) as visited:
+def test_a_node_tells_why_it_needs_somebody(browser: Browser, address: str, language: str) -> None:
+    with visit(browser, PHONE, locale=f"{language}-{language.upper()}") as visited:
         page = visited.page
         open_node(page, address, CRITICAL)
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"node-{size[0]}-{language}-{theme}.png")
         page.locator(".a-history").scroll_into_view_if_needed()
-        page.screenshot(path=SCREENSHOTS / f"node-charts-{size[0]}-{language}-{theme}.png")
+        page.screenshot(path=SCREENSHOTS / f"node-charts-{language}.png")
 
         title, advice, volts, disconnect, zone = SAID[language]
         expect(page.locator(".verdict .line")).to_have_text(title)
@@ -70,9 +54,6 @@ def test_a_node_tells_why_it_needs_somebody(
         expect(page.locator(".trio dd").first).to_contain_text(volts)
         expect(page.locator(".ruler")).to_contain_text(disconnect)
         expect(page.locator(".a-history header")).to_contain_text(zone)
-        assert page.locator("h1").count() == 1
-        assert not visited.scrolls_sideways()
-        assert visited.check_accessibility() == []
         assert visited.troubles == []
 
 
