@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from isems.domain.buckets import DAY, HOUR, are_whole_hours, begin_of_day, day_after
+from isems.storage.database import database_of, raw_sqlite
 from isems.storage.rollups import Mark, select_marks, select_stale
 from isems.storage.summing import (
     COLUMN_OF,
@@ -121,7 +122,8 @@ class _Reader:
             yield from self._read_days(zone, self.mark)
             spans = self._spans_without_days(zone, self.mark)
         for first, last in spans:
-            yield from self._read_span(first, last)
+            if first < last:
+                yield from self._read_span(first, last)
 
     def _is_for_days(self, zone: ZoneInfo, mark: Mark) -> bool:
         """Days of another zone than the one that is set are better made of hours, where they are whole ones."""
@@ -171,11 +173,14 @@ class _Reader:
         return all(edge % HOUR == 0 or edge == kept for edge in edges)
 
     def _select(self, table: str, keys: str, first: int, last: int) -> Sequence[Sequence[Any]]:
-        names = ", ".join(names_of(self.columns))
-        statement = text(
-            f"SELECT {keys}, {names} FROM {table} WHERE node_id = :node AND starts_at >= :first AND starts_at < :last"
+        statement = (
+            f"SELECT {keys}, {', '.join(names_of(self.columns))} FROM {table}"
+            " WHERE node_id = %s AND starts_at >= %s AND starts_at < %s"
         )
-        return self.connection.execute(statement, {"node": self.node_id, "first": first, "last": last}).all()
+        if database_of(self.connection).is_sqlite:  # hundreds of rows: a third of an answer's time
+            raw = raw_sqlite(self.connection)
+            return raw.execute(statement.replace("%s", "?"), (self.node_id, first, last)).fetchall()
+        return self.connection.exec_driver_sql(statement, (self.node_id, first, last)).all()
 
     def _sum_up_records(self, first: int, last: int) -> Iterator[_Piece]:
         step = _step_of(self.edges)

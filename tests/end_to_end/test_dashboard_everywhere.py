@@ -21,7 +21,7 @@ PATIENCE_MS = 30_000
 PAGES = {
     "fleet": ("#/", "[data-node] .spark path"),
     "node": (f"#/nodes/{quote(WORST, safe='')}", ".lanes canvas"),
-    "compare": ("#/compare", ".cell .small path[d*=L]"),
+    "compare": ("#/compare", ".cell .smallchart path[d*=L]"),
     "map": ("#/map", ".land"),
     "collector": ("#/collector", ".raw"),
 }

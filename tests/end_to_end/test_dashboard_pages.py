@@ -50,7 +50,7 @@ def address(database: Database) -> Iterator[str]:
 
 def open_page(visited: Visit, address: str, name: str) -> Page:
     """Go to a page and wait for what it is there for."""
-    awaited = {"compare": ".cell .small path[d*=L]", "map": ".land", "collector": ".bars rect"}
+    awaited = {"compare": ".cell .smallchart path[d*=L]", "map": ".land", "collector": ".bars rect"}
     visited.page.goto(f"{address}#/{name}")
     visited.page.locator(awaited[name]).first.wait_for(state="attached", timeout=PATIENCE_MS)
     return visited.page
@@ -81,13 +81,13 @@ def test_nodes_of_one_place_are_told_apart_and_those_without_one_are_listed(brow
         page.locator(".pin").last.focus()
         page.locator(f'.pin[data-mark="{APART}"]').focus()
         page.keyboard.press("Enter")
-        expect(page.locator(".sheet [data-node]")).to_have_count(1)
+        expect(page.locator(".mapsheet [data-node]")).to_have_count(1)
         page.get_by_role("button", name="Close").click()
         page.locator(f'.pin[data-mark="{CRITICAL}"]').press("Enter")
-        expect(page.locator(".sheet")).to_contain_text("20 nodes here")
-        names = page.locator(".sheet [data-node]").evaluate_all("all => all.map(one => one.dataset.node)")
+        expect(page.locator(".mapsheet")).to_contain_text("20 nodes here")
+        names = page.locator(".mapsheet [data-node]").evaluate_all("all => all.map(one => one.dataset.node)")
         assert set(HOSTILE) <= set(names)
-        page.locator(".sheet [data-node]").first.click()
+        page.locator(".mapsheet [data-node]").first.click()
         expect(page.locator("h1")).to_have_text(CRITICAL)
         assert visited.troubles == []
 
@@ -111,7 +111,7 @@ def test_without_the_collector_a_page_shows_what_it_last_knew(browser: Browser, 
         page.clock.fast_forward(65_000)
         page.clock.fast_forward(65_000)
         expect(page.get_by_text("Collector out of reach for 2\u202fmin").first).to_be_visible()
-        shown = {"compare": ".cell", "map": ".pin", "collector": ".line"}
+        shown = {"compare": ".cell", "map": ".pin", "collector": ".fact"}
         assert page.locator(shown[name]).count() > 0
 
 

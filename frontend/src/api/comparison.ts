@@ -26,7 +26,7 @@ export const MAX_CELLS = 100;
 /** Tells whether a field is of the panel: of its buckets the greatest value is shown. */
 export const isPanel = (field: string): boolean => field.startsWith("panel_");
 
-/** A node's buckets; `from` is the middle of the first one (epoch ms), null is no data. */
+/** A node's buckets; `from` is the middle of the first one (epoch ms). No `mean`: there is no line; no `min`: no data. */
 export interface Series {
   from: number;
   stepMs: number;
@@ -59,8 +59,8 @@ export function readSeries(body: Comparison, stepMs: number): AllSeries {
   const line = ({ mean, min, max }: Comparison["nodes"][number]) => {
     if (!isPanel(body.field)) return { mean: mean.map(round), min: min.map(round), max: max.map(round) };
     // Its 0 V is the night, when nothing is measured; a mean over day and night is the voltage of no moment.
-    const greatest = max.map((value) => (value === 0 ? null : round(value)));
-    return { mean: greatest, min: greatest, max: greatest };
+    const greatest = max.map(round);
+    return { mean: greatest.map((value) => value || null), min: greatest, max: greatest };
   };
   return Object.fromEntries(body.nodes.map((one) => [one.node, { from, stepMs, ...line(one) }]));
 }

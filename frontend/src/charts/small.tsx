@@ -42,7 +42,9 @@ export const Small = memo((props: SmallProps) => {
   const share = (value: number) => (value - scale.low) / (scale.high - scale.low);
   const x = (at: number) => LEFT + clamp((at - from) / (to - from)) * plot.width;
   const y = (value: number) => TOP + (1 - clamp(share(value))) * plot.height;
-  const points = series ? series.mean.flatMap((volts, index) => (volts === null ? [] : [{ at: middle(series, index, to), volts }])) : [];
+  const pointsOf = (values: (number | null)[] = []) =>
+    values.flatMap((volts, index) => (volts === null || !series ? [] : [{ at: middle(series, index, to), volts }]));
+  const points = pointsOf(series?.mean);
   const shaded =
     props.latitude === null || props.longitude === null || to - from > MAX_NIGHTS_MS
       ? []
@@ -50,9 +52,9 @@ export const Small = memo((props: SmallProps) => {
   const span = ([begin, end]: [number, number], fill: string) => (
     <rect key={begin} x={x(begin)} width={Math.max(0, x(end) - x(begin))} y={TOP} height={plot.height} fill={fill} />
   );
-  const holes = series ? gaps(points, series.stepMs, from, to) : [];
+  const holes = series ? gaps(pointsOf(series.min), series.stepMs, from, to) : [];
   return (
-    <svg class="small" data-plot width={width} height={height} role="img" aria-label={label}>
+    <svg class="smallchart" data-plot width={width} height={height} role="img" aria-label={label}>
       {shaded.map((one) => span(one, "var(--c-night)"))}
       {holes.map((one) => span(one, "url(#hatch)"))}
       {scale.ticks.map((tick, index) => (
@@ -101,9 +103,9 @@ export function bandPath(series: Series, to: number, x: (at: number) => number, 
     upper = [];
     lower = [];
   };
-  series.mean.forEach((_, index) => {
+  series.mean.forEach((mean, index) => {
     const [min, max] = [series.min[index] ?? null, series.max[index] ?? null];
-    if (min === null || max === null) return close();
+    if (mean === null || min === null || max === null) return close();
     const at = x(middle(series, index, to)).toFixed(1);
     upper.push(`${at} ${y(max).toFixed(1)}`);
     lower.push(`${at} ${y(min).toFixed(1)}`);

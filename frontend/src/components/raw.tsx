@@ -8,14 +8,14 @@ export function Raw({ piece, texts }: { piece: RejectedPiece; texts: CollectorTe
   const isLong = piece.raw.length > MAX_CHARACTERS;
   return (
     <>
-      <p class="detail" lang="en" translate={false}>
+      <p class="aside" lang="en" translate={false}>
         {piece.detail}
       </p>
       <pre class="raw" translate={false} tabIndex={0}>
         {visible(piece.raw.slice(0, MAX_CHARACTERS))}
         {isLong && "…"}
       </pre>
-      {(piece.is_cut || isLong) && <p class="detail">{texts.cut}</p>}
+      {(piece.is_cut || isLong) && <p class="aside">{texts.cut}</p>}
     </>
   );
 }

@@ -65,7 +65,7 @@ interface LineProps {
 
 /** A state, what it is of, and a value at the right. */
 const Line = ({ state, word, title, children, end }: LineProps) => (
-  <li class={`line s-${state}`}>
+  <li class={`fact s-${state}`}>
     <Glyph state={state} label={word} />
     <div>
       <p class="t">{title}</p>
@@ -104,7 +104,7 @@ function Sources({ status, words, texts }: StatusProps) {
             <NoAnswer at={one.answered_at} words={words} texts={texts} /> <span lang="en">{one.error}</span>
           </Line>
         ))}
-        {polling.failing > MAX_TROUBLES && <li class="line">{texts.moreTroubles(polling.failing - MAX_TROUBLES)}</li>}
+        {polling.failing > MAX_TROUBLES && <li class="fact">{texts.moreTroubles(polling.failing - MAX_TROUBLES)}</li>}
         {configured.broker !== null && Object.keys(mqtt).length === 0 && (
           <Line state="late" word={states.late} title={<bdi>{texts.broker(configured.broker)}</bdi>} end={age("mqtt")}>
             {texts.noMessage}
@@ -163,10 +163,10 @@ function Rejected({ status, words, texts }: StatusProps) {
       {kept === 0 && <p>{texts.noneRejected}</p>}
       <ul class="lines">
         {kept > 0 && reasons.map((reason) => (
-          <ReasonLine key={reason} reason={reason} latest={pieces.filter((one) => one.reason === reason)} times={times[reason]} words={words} texts={texts} />
+          <ReasonLine key={reason} reason={reason} latest={pieces.filter((one) => one.reason === reason)} isLoaded={snapshot.value !== null} times={times[reason]} words={words} texts={texts} />
         ))}
       </ul>
-      {dropped > 0 && <p class="detail">{texts.dropped(dropped)}</p>}
+      {dropped > 0 && <p class="aside">{texts.dropped(dropped)}</p>}
     </section>
   );
 }
@@ -174,12 +174,14 @@ function Rejected({ status, words, texts }: StatusProps) {
 interface ReasonProps extends Props {
   reason: Reason;
   latest: RejectedPiece[];
+  /** Whether the latest of all reasons are known: then one without any is asked for by itself. */
+  isLoaded: boolean;
   times: number | undefined;
 }
 
 /** A reason with the newest piece that was rejected for it; the others on demand. */
-function ReasonLine({ reason, latest, times, words, texts }: ReasonProps) {
-  const [isOpen, setOpen] = useState(latest.length === 0);
+function ReasonLine({ reason, latest, isLoaded, times, words, texts }: ReasonProps) {
+  const [isOpen, setOpen] = useState(false);
   const counted = times ?? latest.reduce((sum, one) => sum + one.times, 0);
   return (
     <li class="reason">
@@ -187,7 +189,7 @@ function ReasonLine({ reason, latest, times, words, texts }: ReasonProps) {
         <span>{texts.reasons[reason] ?? reason}</span>
         <span class="num">{texts.times(counted)}</span>
       </p>
-      {isOpen ? <Pieces reason={reason} known={latest} words={words} texts={texts} /> : latest.slice(0, 1).map((one) => <Piece key={one.raw} piece={one} words={words} texts={texts} />)}
+      {isOpen || (isLoaded && latest.length === 0) ? <Pieces reason={reason} known={latest} words={words} texts={texts} /> : latest.slice(0, 1).map((one) => <Piece key={one.raw} piece={one} words={words} texts={texts} />)}
       {latest.length > 1 && (
         <button type="button" class="btn" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           {isOpen ? texts.fewer : texts.more(latest.length - 1)}
@@ -290,13 +292,13 @@ function Storage({ status, words, texts }: StatusProps) {
         </svg>
       )}
       <Values rows={rows} />
-      {waiting.backlog_samples > 0 && <p class="detail">{texts.waitingSamples(waiting.backlog_samples)}</p>}
+      {waiting.backlog_samples > 0 && <p class="aside">{texts.waitingSamples(waiting.backlog_samples)}</p>}
     </section>
   );
 }
 
 const Values = ({ rows }: { rows: [string, ComponentChildren][] }) => (
-  <dl class="values">
+  <dl class="amounts">
     {rows
       .filter(([, value]) => value !== null)
       .map(([name, value]) => (

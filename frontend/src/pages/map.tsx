@@ -197,7 +197,7 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
       </div>
       {isBare && <p class="bare" role="status">{texts.baseFailed}</p>}
       {shown.length > 0 && (
-        <div class="sheet" role="dialog" aria-label={shown.length > 1 ? texts.here(shown.length) : shown[0]?.node} onKeyDown={(event) => closeOn(event, () => choose([]))}>
+        <div class="mapsheet" role="dialog" aria-label={shown.length > 1 ? texts.here(shown.length) : shown[0]?.node} onKeyDown={(event) => closeOn(event, () => choose([]))}>
           <header>
             <b>{shown.length > 1 ? texts.here(shown.length) : ""}</b>
             <button type="button" class="iconbtn" aria-label={texts.close} onClick={() => choose([])}>

@@ -49,6 +49,6 @@ describe("a panel", () => {
   it("shows its greatest voltage, and none at night, when nothing is measured", () => {
     const one = { node: "a", count: [1, 1], min: [0, 11], max: [0, 18], mean: [0, 15.004], last: [0, 18] };
     const body: Comparison = { field: "panel_mpp_volts", step: "1h", from: "", to: "", starts_at: ["2026-01-01T00:00:00Z"], nodes: [one] };
-    expect(readSeries(body, 3_600_000).a).toMatchObject({ mean: [null, 18], min: [null, 18] });
+    expect(readSeries(body, 3_600_000).a).toMatchObject({ mean: [null, 18], min: [0, 18] });
   });
 });

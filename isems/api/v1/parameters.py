@@ -5,6 +5,7 @@ A parameter is a field of a struct, annotated with a `Parameter`; the field's de
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,8 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def parameters_of(struct: type[msgspec.Struct]) -> dict[str, Parameter]:
+@cache
+def parameters_of(struct: type[msgspec.Struct]) -> Mapping[str, Parameter]:
     """Give the parameters that a struct declares, by their names in the query."""
     hints = get_type_hints(struct, include_extras=True)
     names = {field.name: field.encode_name for field in msgspec.structs.fields(struct)}
