@@ -54,7 +54,9 @@ def web_server(app: Flask, config: Config) -> Iterator[int]:
         server.task_dispatcher.shutdown(timeout=END_SECONDS)  # what was asked is still answered
         # Closed by its own thread: this one must not take sockets away while that one waits on them.
         bell = next(one for one in sockets.values() if isinstance(one, trigger))
-        bell.pull_trigger(lambda: wasyncore.close_all(sockets, ignore_all=True))
+        with bell.lock:  # or it may be awake already, and close the bell before we pull it
+            bell.thunks.append(lambda: wasyncore.close_all(sockets, ignore_all=True))
+            bell.pull_trigger()
         thread.join(timeout=END_SECONDS)
 
 
