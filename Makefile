@@ -54,7 +54,7 @@ test: test-services
 endif
 test: setup ## all tests
 	@[ ! -e frontend/node_modules/.ready ] || { $(NPM) run --silent test; }
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-services: ## install what the real-service tests need, if missing: postgresql, uwsgi, mosquitto and its clients, nginx, openssl, chromium (Debian, root or sudo)
 	@missing=; \

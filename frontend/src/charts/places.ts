@@ -71,8 +71,9 @@ export function thinOut<T>(wanted: readonly T[], boxOf: (one: T) => Box, most: n
 }
 
 /** Gives the names of the greatest places of a view, as many as there is room for. */
-export async function drawPlaces(map: LeafletMap): Promise<Layer[]> {
+export async function drawPlaces(map: LeafletMap, isGone: () => boolean): Promise<Layer[]> {
   const places = await placesIn(map.getBounds(), map.getZoom());
+  if (isGone()) return []; // the page was left while they were loaded, and a removed map answers nothing
   const boxOf = ([name, latitude, longitude]: PlaceName): Box => {
     const { x, y } = map.latLngToContainerPoint([latitude, longitude]);
     return { x, y, width: name.length * LETTER };

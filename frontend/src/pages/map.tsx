@@ -117,8 +117,9 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
     // Drawn only if the map has not moved on while they were loaded.
     const draw = async () => {
       const bounds = map.getBounds();
-      const drawn = await drawPlaces(map);
-      if (atlas.current?.map !== map || !map.getBounds().equals(bounds)) return;
+      const isGone = () => atlas.current?.map !== map;
+      const drawn = await drawPlaces(map, isGone);
+      if (isGone() || !map.getBounds().equals(bounds)) return;
       names.clearLayers();
       for (const one of drawn) names.addLayer(one);
     };
@@ -132,6 +133,7 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
     return () => {
       resized.disconnect();
       atlas.current = null;
+      map.stop(); // or an animation goes on without it
       map.remove();
     };
   }, [kind]);
