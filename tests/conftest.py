@@ -1,6 +1,7 @@
 """Fixtures for all tests: a clean environment, and both databases."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def _no_settings_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_thread_left_behind() -> Iterator[None]:
+    """A writer that nobody closed is found in the file that left it, not by a test of another that counts threads."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("isems")]
+    assert left == []
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -72,7 +72,8 @@ async def _poll(database: Database, config: Config, mesh: Sequence[NodeSpec], fa
         mesh, base_host="127.84.0.1", port=port, clock=time.time, faults=faults, limits=limits
     ) as nodes:
         config = msgspec.structs.replace(config, router_ips=tuple(nodes.addresses), poll_deadline=5)
-        await Collector(config, database).poll_once(lambda _: None)
+        with closing(Collector(config, database)) as collector:
+            await collector.poll_once(lambda _: None)
     return config
 
 
