@@ -6,13 +6,13 @@ does not cover, because it is open or stale, is left to the next finer one.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from isems.domain.buckets import DAY, HOUR, are_whole_hours, begin_of_day, day_after
 from isems.storage.database import database_of, raw_sqlite
@@ -43,7 +43,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     last: float | None
 
 
-class Bucket(msgspec.Struct, frozen=True):
+class Bucket(msgspec.Struct, frozen=True, gc=False):
     """What a node's records of a span of time are together; `count` is 0 where there is none."""
 
     starts_at: int
@@ -191,13 +191,18 @@ class _Reader:
             yield from self._execute("CAST(:first AS BIGINT)", pairwise([first, *inner, last]))
 
     def _execute(self, start: str, spans: Iterable[Span]) -> Iterator[_Piece]:
-        kept = KEPT.format(table="every_measurement", node=":node", first=":first", last=":last")
-        statement = text(sum_up(self.columns, start, kept))
+        statement = _sum_of_records(tuple(self.columns), start)
         for first, last in spans:
             if first < last:
                 span = {"node": self.node_id, "first": first, "last": last}
                 for at, *rest in self.connection.execute(statement, span).all():
                     yield _piece(max(at, first), rest)
+
+
+@lru_cache(maxsize=100)
+def _sum_of_records(columns: Sequence[str], start: str) -> TextClause:
+    kept = KEPT.format(table="every_measurement", node=":node", first=":first", last=":last")
+    return text(sum_up(columns, start, kept))
 
 
 def _piece(at: int, row: Sequence[Any]) -> _Piece:
@@ -223,19 +228,20 @@ def _joined(hours: Sequence[int]) -> list[Span]:
     return spans
 
 
-def _fill(pieces: Sequence[_Piece], edges: Sequence[int], fields: Sequence[str]) -> list[Bucket]:
+def _fill(pieces: Iterable[_Piece], edges: Sequence[int], fields: Sequence[str]) -> list[Bucket]:
     """Put pieces, in the order of time, into their buckets."""
-    by_bucket: list[list[_Piece]] = [[] for _ in edges[1:]]
+    joined: dict[int, _Piece] = {}
     for piece in pieces:
-        by_bucket[bisect_right(edges, piece.at) - 1].append(piece)
-    scales = [SCALE_OF[COLUMN_OF[field]].factor for field in fields]
-    return [_join(begin, end, parts, scales) for (begin, end), parts in zip(pairwise(edges), by_bucket, strict=True)]
+        number = bisect_right(edges, piece.at) - 1
+        earlier = joined.get(number)
+        joined[number] = piece if earlier is None else _join_pieces(earlier, piece)
+    factors = [SCALE_OF[COLUMN_OF[field]].factor for field in fields]
+    return [_bucket(begin, end, joined.get(number), factors) for number, (begin, end) in enumerate(pairwise(edges))]
 
 
-def _join(begin: int, end: int, pieces: Sequence[_Piece], factors: Sequence[int]) -> Bucket:
-    if not pieces:
+def _bucket(begin: int, end: int, whole: _Piece | None, factors: Sequence[int]) -> Bucket:
+    if whole is None:
         return Bucket(begin, end, 0, None, None, (UNKNOWN,) * len(factors))
-    whole = pieces[0] if len(pieces) == 1 else reduce(_join_pieces, pieces)
     values = tuple([_summarize(whole.parts, number * len(PARTS), factor) for number, factor in enumerate(factors)])
     return Bucket(begin, end, whole.count, whole.status, whole.configuration_id, values)
 

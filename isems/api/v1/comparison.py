@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from isems.api import context
 from isems.api.paths import FoundNode, find_first
 from isems.api.v1.bodies import hex_status, instant, instant_or_none
-from isems.api.v1.measurements import flatten_bucket, name_columns
+from isems.api.v1.measurements import flatten_buckets, name_columns
 from isems.api.v1.operations import answer_stored, answer_streamed, resource, unknown_node
 from isems.api.v1.parameters import MAX_NODES, NODE, NODES, Parameter, ParameterError, choice
 from isems.api.v1.ranges import (
@@ -165,7 +165,7 @@ def _read_each(open_piece: Any, nodes: Sequence[FoundNode], question: _Question)
 
 
 def _table(question: _Question, read: _Read) -> Table:
-    pieces = ([[node.name, *flatten_bucket(bucket)] for bucket in series.buckets] for node, series in read)
+    pieces = ([[node.name, *row] for row in flatten_buckets(series.buckets)] for node, series in read)
     return Table(["node", *name_columns([question.field])], pieces)
 
 

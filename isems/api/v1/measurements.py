@@ -238,7 +238,7 @@ def _find_buckets(connection: Connection, node: FoundNode, question: _Question, 
     step, edges = make_buckets(question.asked, question.step, question.max_points, question.zone, is_pruned=is_pruned)
     check_cost(connection, [node.id], edges, question.zone)
     series = select_buckets(connection, node.id, fields, edges, question.zone)
-    rows = [flatten_bucket(bucket) for bucket in series.buckets]
+    rows = flatten_buckets(series.buckets)
     return _Found(
         _describe(node, question, step, range_of(edges), series.kept_since, series.frozen_zones),
         name_columns(fields),
@@ -251,9 +251,15 @@ def name_columns(fields: Sequence[str]) -> list[str]:
     return ["starts_at", "ends_at", "count", "status", *(f"{field}_{part}" for field in fields for part in PARTS)]
 
 
-def flatten_bucket(bucket: Bucket) -> list[Any]:
-    """Give a bucket as a row of these columns."""
-    row: list[Any] = [instant(bucket.starts_at), instant(bucket.ends_at), bucket.count, hex_status(bucket.status)]
+def flatten_buckets(buckets: Sequence[Bucket]) -> list[list[Any]]:
+    """Give buckets, each of which begins where the one before ends, as rows of these columns."""
+    starts = [instant(bucket.starts_at) for bucket in buckets]
+    ends = [*starts[1:], *(instant(bucket.ends_at) for bucket in buckets[-1:])]
+    return [_flatten(bucket, start, end) for bucket, start, end in zip(buckets, starts, ends, strict=True)]
+
+
+def _flatten(bucket: Bucket, start: datetime, end: datetime) -> list[Any]:
+    row: list[Any] = [start, end, bucket.count, hex_status(bucket.status)]
     for one in bucket.values:
         row += (one.count, one.min, one.max, one.mean, one.last)
     return row
