@@ -39,6 +39,10 @@ class Mark(NamedTuple):
     zone: str
     kept_since: int | None
 
+    def is_pruned_after(self, at: int) -> bool:
+        """Tell whether records from this instant on are gone, and only roll-ups are left of them."""
+        return self.kept_since is not None and at < self.kept_since
+
 
 _COLUMNS = "node_id, hours_until, days_until, zone, kept_since"
 SQLITE_MARKS = f"SELECT {_COLUMNS} FROM json_each(?) wanted JOIN rolled_up ON node_id = wanted.value"

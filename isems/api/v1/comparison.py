@@ -1,8 +1,8 @@
 """One field of many nodes, in the same buckets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -29,6 +29,7 @@ from isems.api.v1.ranges import (
     range_of,
 )
 from isems.api.v1.tables import CSV, FORMAT, MEDIA_TYPES, NDJSON, WRITERS, Table, choose_format, encode_rows
+from isems.storage.rollups import select_marks
 from isems.storage.series import FIELDS, Series, select_buckets
 
 
@@ -95,26 +96,51 @@ class _Question(msgspec.Struct, frozen=True):
 
     nodes: tuple[str, ...]
     field: str
+    asked: Range
     step: str
-    edges: tuple[int, ...]
+    max_points: int
     zone: ZoneInfo
     form: str
+
+    @classmethod
+    def of(cls, parameters: ComparisonParameters, now: int) -> "_Question":
+        nodes = tuple(dict.fromkeys([*parameters.nodes, *parameters.node]))
+        if not 1 <= len(nodes) <= MAX_NODES:
+            raise ParameterError("nodes", request.args.get("nodes", ""), NODES.expected)
+        return cls(
+            nodes,
+            parameters.field,
+            make_range(parameters.first, parameters.end, now),
+            parameters.step,
+            parameters.max_points,
+            parameters.tz or context.config().timezone,
+            choose_format(parameters.format, request.accept_mimetypes),
+        )
+
+
+class _Found(NamedTuple):
+    """The nodes that were asked for, and the buckets that all of them get."""
+
+    question: _Question
+    nodes: list[FoundNode]
+    step: str
+    edges: list[int]
 
 
 @resource("/measurements", ComparisonParameters, ComparisonBody, media_types=(CSV, NDJSON), statuses=(404, 413))
 def compare_nodes(parameters: ComparisonParameters, now: int) -> Response:
     """One field of up to a hundred nodes, in the same buckets."""
-    question = _ask(parameters, now)
+    question = _Question.of(parameters, now)
     open_piece = context.database().read
 
     def write(connection: Connection) -> Iterator[bytes]:
-        nodes = _find_all(connection, question)
-        return WRITERS[question.form](_table(question, _read_each(open_piece, nodes, question)))
+        found = _find_all(connection, question)
+        return WRITERS[question.form](_table(found, _read_each(open_piece, found)))
 
     def encode(connection: Connection) -> bytes:
-        nodes = _find_all(connection, question)
-        read = ((node, _select(connection, node, question)) for node in nodes)
-        return msgspec.json.encode(_describe(question, read))
+        found = _find_all(connection, question)
+        read = ((node, _select(connection, node, found)) for node in found.nodes)
+        return msgspec.json.encode(_describe(found, read))
 
     if question.form in WRITERS:
         response = answer_streamed(question, write, MEDIA_TYPES[question.form])
@@ -124,21 +150,19 @@ def compare_nodes(parameters: ComparisonParameters, now: int) -> Response:
     return response
 
 
-def _ask(parameters: ComparisonParameters, now: int) -> _Question:
-    nodes = tuple(dict.fromkeys([*parameters.nodes, *parameters.node]))
-    if not 1 <= len(nodes) <= MAX_NODES:
-        raise ParameterError("nodes", request.args.get("nodes", ""), NODES.expected)
-    zone = parameters.tz or context.config().timezone
-    asked = make_range(parameters.first, parameters.end, now)
-    step, edges = make_buckets(asked, parameters.step, parameters.max_points, zone, series=len(nodes))
-    form = choose_format(parameters.format, request.accept_mimetypes)
-    return _Question(nodes, parameters.field, step, tuple(edges), zone, form)
-
-
-def _find_all(connection: Connection, question: _Question) -> list[FoundNode]:
+def _find_all(connection: Connection, question: _Question) -> _Found:
     nodes = [_find(connection, name) for name in question.nodes]
-    check_cost(connection, [node.id for node in nodes], question.edges, question.zone)
-    return nodes
+    marks = select_marks(connection, [node.id for node in nodes]).values()
+    step, edges = make_buckets(
+        question.asked,
+        question.step,
+        question.max_points,
+        question.zone,
+        series=len(nodes),
+        is_pruned=any(mark.is_pruned_after(question.asked.first) for mark in marks),
+    )
+    check_cost(connection, [node.id for node in nodes], edges, question.zone)
+    return _Found(question, nodes, step, edges)
 
 
 def _find(connection: Connection, name: str) -> FoundNode:
@@ -152,38 +176,38 @@ def _find(connection: Connection, name: str) -> FoundNode:
 _Read = Iterator[tuple[FoundNode, Series]]
 
 
-def _select(connection: Connection, node: FoundNode, question: _Question) -> Series:
-    return select_buckets(connection, node.id, [question.field], question.edges, question.zone)
+def _select(connection: Connection, node: FoundNode, found: _Found) -> Series:
+    return select_buckets(connection, node.id, [found.question.field], found.edges, found.question.zone)
 
 
-def _read_each(open_piece: Any, nodes: Sequence[FoundNode], question: _Question) -> _Read:
+def _read_each(open_piece: Any, found: _Found) -> _Read:
     """Read node by node, each in a transaction of its own: a slow client holds none."""
-    for node in nodes:
+    for node in found.nodes:
         with open_piece() as connection:
-            series = _select(connection, node, question)
+            series = _select(connection, node, found)
         yield node, series
 
 
-def _table(question: _Question, read: _Read) -> Table:
+def _table(found: _Found, read: _Read) -> Table:
     pieces = ([[node.name, *row] for row in flatten_buckets(series.buckets)] for node, series in read)
-    return Table(["node", *name_columns([question.field])], pieces)
+    return Table(["node", *name_columns([found.question.field])], pieces)
 
 
-def _describe(question: _Question, read: _Read) -> ComparisonBody:
-    answered: Range = range_of(question.edges)
+def _describe(found: _Found, read: _Read) -> ComparisonBody:
+    answered = range_of(found.edges)
     body = ComparisonBody(
-        field=question.field,
-        step=question.step,
-        time_zone=question.zone.key,
+        field=found.question.field,
+        step=found.step,
+        time_zone=found.question.zone.key,
         first=instant(answered.first),
         end=instant(answered.end),
     )
-    if question.form == "rows":
-        rows: Any = encode_rows(_table(question, read))
+    if found.question.form == "rows":
+        rows: Any = encode_rows(_table(found, read))
         return msgspec.structs.replace(body, rows=rows)
     return msgspec.structs.replace(
         body,
-        starts_at=[instant(edge) for edge in question.edges[:-1]],
+        starts_at=[instant(edge) for edge in found.edges[:-1]],
         nodes=[_describe_series(node, series) for node, series in read],
     )
 

@@ -186,7 +186,7 @@ def _answer(parameters: MeasurementsParameters, now: int, name: str, *, is_in_pa
 def _find(connection: Connection, node: FoundNode, question: _Question) -> _Found:
     mark = select_marks(connection, [node.id]).get(node.id)
     kept_since = None if mark is None else mark.kept_since
-    is_pruned = kept_since is not None and question.asked.first < kept_since
+    is_pruned = mark is not None and mark.is_pruned_after(question.asked.first)
     is_little = question.step == AUTO and not is_pruned and _is_little(connection, node, question)
     if question.step == RAW or is_little:
         return _find_records(connection, node, question, kept_since)

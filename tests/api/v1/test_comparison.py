@@ -2,6 +2,7 @@
 
 import csv
 import io
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,10 +11,12 @@ from isems.api.app import create_app
 from isems.config import Config
 from isems.domain.buckets import DAY
 from isems.storage.database import Database
+from isems.storage.rollups import roll_up
 from tests.api.stored import NOON, line, store
 from tests.api.v1.asking import get, problem
 
 PATH = "/api/v1/measurements"
+BERLIN = ZoneInfo("Europe/Berlin")
 QUERY = f"field=battery_volts&from={NOON}&to={NOON + 120}&step=1m"
 
 
@@ -65,6 +68,21 @@ def test_every_other_form_has_a_row_for_each_node_and_bucket(three: FlaskClient)
     assert [row["node"] for row in table[4:]] == ["'=c,d", "'=c,d"]
 
 
+def test_a_node_whose_records_are_gone_is_compared_by_the_hour(database: Database) -> None:
+    store(database, [line("a", NOON + 60 * minute) for minute in range(180)] + [line("b", NOON)], now=NOON + 10_800)
+    with database.write() as connection:
+        (pruned,) = connection.exec_driver_sql("SELECT id FROM node WHERE name = 'a'").scalars()
+        roll_up(connection, pruned, BERLIN)
+        connection.exec_driver_sql(f"UPDATE rolled_up SET kept_since = {NOON + 7200}")
+        connection.exec_driver_sql(f"DELETE FROM measurement WHERE node_id = {pruned} AND measured_at < {NOON + 7200}")
+    client = create_app(Config(database_url="unused"), database).test_client()
+    query = f"{PATH}?field=battery_volts&to={NOON + 10_800}"
+    body = get(client, f"{query}&from={NOON}&nodes=b,a")
+    assert (body["step"], [one["count"] for one in body["nodes"]]) == ("1h", [[1, 0, 0], [60, 60, 60]])
+    assert get(client, f"{query}&from={NOON}&nodes=b")["step"] == "1m"
+    assert get(client, f"{query}&from={NOON + 7200}&nodes=b,a")["step"] == "1m"
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
@@ -82,7 +100,8 @@ def test_a_wrong_parameter_is_named(client: FlaskClient, query: str, parameter: 
     assert problem(client, f"{PATH}?{query}")[0] == parameter
 
 
-def test_too_much_for_one_answer_is_refused_with_a_way_out(client: FlaskClient) -> None:
+def test_too_much_for_one_answer_is_refused_with_a_way_out(client: FlaskClient, lite: Database) -> None:
+    store(lite, [line(str(number)) for number in range(100)])
     nodes = ",".join(map(str, range(100)))
     body = get(client, f"{PATH}?field=battery_volts&nodes={nodes}&from=now-7d&step=5m", 413)
     assert "a longer step, a shorter range or fewer nodes" in body["detail"]
