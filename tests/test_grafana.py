@@ -65,6 +65,40 @@ def test_the_flags_and_results_that_are_named_exist(sqlite_url: str) -> None:
     assert {match for one in EXPRESSIONS for match in re.findall(r'result="([^"]*)"', one)} <= {"answered", "failed"}
 
 
+#: What Grafana shows of a dashboard; a legend of nothing but labels is the same in every language.
+SHOWN = ("title", "description", "label", "legendFormat", "text")
+SAME = {"", "MQTT", "Prometheus", "{{node}}", "{{node}}: {{flag}}", "{{source}} {{result}}", "{{reason}}", "{{result}}"}
+
+
+def without_texts(value: Any) -> Any:
+    """A dashboard as it is in every language; its name for Grafana is another in each."""
+    if isinstance(value, dict):
+        return {
+            key: without_texts(inner) for key, inner in value.items() if not (key in SHOWN and isinstance(inner, str))
+        }
+    if isinstance(value, list):
+        return [without_texts(inner) for inner in value]
+    return value.removesuffix("-de") if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("name", ["prometheus-dashboard", "postgresql-dashboard"])
+def test_the_german_dashboard_is_the_english_one_in_other_words(name: str) -> None:
+    english, german = load(f"{name}.json"), load(f"{name}.de.json")
+    assert without_texts(german) == without_texts(english)
+    assert german["uid"] != english["uid"]
+    pairs = zip(texts_under(english, SHOWN), texts_under(german, SHOWN), strict=True)
+    assert {one for one, other in pairs if one == other} <= SAME
+
+
+def test_the_german_alerts_are_the_english_ones_in_other_words() -> None:
+    english, german = (
+        (FOLDER / name).read_text(encoding="utf-8") for name in ("isems-alerts.yml", "isems-alerts.de.yml")
+    )
+    said = re.compile(r"^ *summary: (.*)$|^#.*\n", re.MULTILINE)
+    assert said.sub("", german) == said.sub("", english)
+    assert not set(re.findall(r"summary: (.*)", english)) & set(re.findall(r"summary: (.*)", german))
+
+
 def test_prometheus_asks_where_the_service_answers() -> None:
     text = (FOLDER / "prometheus.yml").read_text(encoding="utf-8")
     config = Config(database_url="sqlite:///unused.db")
