@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 #: At most so often the counts are written, as a part of a transaction that is made anyway: a page of 4 kB each time.
 WRITE_SECONDS = 60
@@ -12,9 +12,10 @@ INSTANT = "at/"
 
 
 class Tally:
-    """Counts and instants by name; safe to share between threads."""
+    """Counts and instants by name; safe to share between threads. `clock` gives seconds that only grow."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._counts: dict[str, float] = {}
         self._written_at = -math.inf
         self._lock = threading.Lock()
@@ -27,7 +28,7 @@ class Tally:
     def take_away(self, written: Mapping[str, float]) -> None:
         """Forget what was written."""
         with self._lock:
-            self._written_at = time.monotonic()
+            self._written_at = self._clock()
             for name, count in written.items():
                 if name.startswith(INSTANT):
                     if self._counts[name] <= count:
@@ -42,7 +43,7 @@ class Tally:
 
     def is_due(self) -> bool:
         """Tell whether it is time to write."""
-        return time.monotonic() - self._written_at >= WRITE_SECONDS
+        return self._clock() - self._written_at >= WRITE_SECONDS
 
 
 def unite(several: Iterable[Mapping[str, float]]) -> dict[str, float]:
