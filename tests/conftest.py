@@ -80,6 +80,14 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture
+def lite(sqlite_url: str) -> Iterator[Database]:
+    """An empty SQLite database, where the kind makes no difference."""
+    opened = Database(sqlite_url)
+    yield opened
+    opened.close()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name what was not tested for want of a service: a skipped group must not look like a passed one."""

@@ -22,14 +22,6 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lite(sqlite_url: str) -> Iterator[Database]:
-    """An empty SQLite database, where the kind makes no difference."""
-    database = Database(sqlite_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def app(lite: Database) -> Flask:
     """Without a dashboard, whether this checkout has built one or not."""
     app = create_app(Config(database_url="unused"), lite)

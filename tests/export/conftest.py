@@ -1,4 +1,4 @@
-"""An empty database."""
+"""An empty database of each kind, without an inbox."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,5 @@ from isems.storage.database import Database
 def database(database_url: str) -> Iterator[Database]:
     """An empty database, of each kind."""
     database = Database(database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def lite(sqlite_url: str) -> Iterator[Database]:
-    """An empty SQLite database, where the kind makes no difference."""
-    database = Database(sqlite_url)
     yield database
     database.close()
