@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,7 +29,11 @@ BREATHER_SECONDS = 0.005
 TURN_SECONDS = 0.05
 #: Daily pruning leaves free pages for the rows to come; only a file that is emptier than this shrinks.
 FREE_SHARE = 0.1
+#: A node that cannot be rolled up harms no other; when so many fail in one pass, it is not the nodes.
+MAX_FAILED = 5
 DAY = 86_400
+
+T = TypeVar("T")
 
 
 class PruneReport(msgspec.Struct):
@@ -79,27 +84,42 @@ def _roll_up_due(
 ) -> None:
     waiting = deque(due)
     total = sum(one.seconds for one in due)
+    failed = 0
 
-    def roll_up_some(connection: Connection) -> bool:
-        """Several nodes share a transaction, where that is short: what is noted of them is on the same pages."""
-        end = time.monotonic() + TURN_SECONDS
-        while waiting and time.monotonic() < end:
-            if not roll_up(connection, waiting[0].node_id, zone):
+    def roll_up_some(connection: Connection) -> int:
+        """Several nodes share a transaction, where that is short: what is noted of them is on the same pages. After a
+        failure each has its own. Gives how many are done.
+        """
+        end, done = time.monotonic() + TURN_SECONDS, 0
+        while done < len(waiting) and time.monotonic() < end and not (failed and done):
+            if not roll_up(connection, waiting[done].node_id, zone):
+                done += 1
+        return done
+
+    while waiting and not is_over():
+        try:
+            done = _write_in_turn(database, roll_up_some)
+        except Exception as error:
+            if failed == MAX_FAILED:
+                raise
+            if failed:  # so it was this one
+                log.warning("history of %r could not be rolled up, it will be tried again: %s", waiting[0].name, error)
                 waiting.popleft()
-        return bool(waiting)
-
-    while not is_over() and _write_in_turn(database, roll_up_some):
+            failed += 1
+            continue
+        for _ in range(done):
+            waiting.popleft()
         tell(total - sum(one.seconds for one in waiting), total)
     tell(total - sum(one.seconds for one in waiting), total)
 
 
-def _write_in_turn(database: Database, work: Callable[[Connection], bool]) -> bool:
+def _write_in_turn(database: Database, work: Callable[[Connection], T]) -> T:
     """Do a piece of work in a transaction, then let others have their turn."""
     began = time.monotonic()
     with database.write() as connection:
-        is_more = work(connection)
+        result = work(connection)
     time.sleep(max(BREATHER_SECONDS, time.monotonic() - began))
-    return is_more
+    return result
 
 
 def find_prunable(database: Database, before: int, zone: ZoneInfo) -> PruneReport:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from isems.domain.buckets import DAY, HOUR
+from isems.errors import StorageError
 from isems.storage.database import Database
 from isems.storage.locks import try_lock
 from isems.storage.measurements import insert_measurements
@@ -51,6 +52,43 @@ def test_history_of_months_is_rolled_up_in_one_pass(database: Database) -> None:
     roll_up_all(database, BERLIN)
     assert count(database, "hourly") == 80 * 24
     assert count(database, "daily") == 80
+
+
+def refuse_hours_of(database: Database, *names: str) -> None:
+    """Let the database refuse the roll-ups of these nodes, whatever the fault may be."""
+    ids = ", ".join(f"(SELECT id FROM node WHERE name = '{name}')" for name in names)
+    with database.write() as connection:
+        if database.is_sqlite:
+            body = f"WHEN NEW.node_id IN ({ids}) BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER refuse BEFORE INSERT ON hourly {body}")
+        else:
+            found = connection.exec_driver_sql(f"SELECT id FROM node WHERE id IN ({ids})").scalars()
+            refused = ", ".join(map(str, found))
+            connection.exec_driver_sql(f"ALTER TABLE hourly ADD CHECK (node_id NOT IN ({refused}))")
+
+
+def test_a_node_that_cannot_be_rolled_up_is_named_and_harms_no_other(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "abcde":
+        store(database, 8 * 12 + 1, name)
+    refuse_hours_of(database, "b", "d")
+    assert roll_up_all(database, BERLIN)
+    with database.read() as connection:
+        rolled = connection.exec_driver_sql(
+            "SELECT n.name FROM rolled_up JOIN node n ON n.id = node_id ORDER BY 1"
+        ).scalars()
+        assert list(rolled) == ["a", "c", "e"]
+    assert [record.args[0] for record in caplog.records if record.args] == ["b", "d"]
+
+
+def test_what_fails_for_every_node_ends_the_pass(database: Database) -> None:
+    names = [f"node {number}" for number in range(20)]
+    for name in names:
+        store(database, 8 * 12 + 1, name)
+    refuse_hours_of(database, *names)
+    with pytest.raises(StorageError):
+        roll_up_all(database, BERLIN)
 
 
 def test_one_process_at_a_time_rolls_up(database: Database) -> None:

@@ -100,11 +100,12 @@ class Due(NamedTuple):
     """A node with history to be rolled up; `seconds` is how much of it, 0 for stale hours or another zone alone."""
 
     node_id: int
+    name: str
     seconds: int
 
 
 _PROGRESS = text(
-    "SELECT n.id, r.hours_until, r.zone, (SELECT min(measured_at) FROM measurement WHERE node_id = n.id) AS first_at,"
+    "SELECT n.id, n.name, r.hours_until, r.zone, (SELECT min(measured_at) FROM measurement WHERE node_id = n.id) AS first_at,"
     " (SELECT max(measured_at) FROM measurement WHERE node_id = n.id) AS last_at,"
     " EXISTS (SELECT 1 FROM stale_hour s WHERE s.node_id = n.id) AS is_stale"
     " FROM node n LEFT JOIN rolled_up r ON r.node_id = n.id ORDER BY n.id"
@@ -114,12 +115,12 @@ _PROGRESS = text(
 def select_due(connection: Connection, zone: ZoneInfo, min_hours: int = BATCH_HOURS) -> list[Due]:
     """Give the nodes that are worth writing for: with so many closed hours, or anything stale or of another zone."""
     due = []
-    for node_id, until, named, first_at, last_at, is_stale in connection.execute(_PROGRESS):
+    for node_id, name, until, named, first_at, last_at, is_stale in connection.execute(_PROGRESS):
         if last_at is None:
             continue
         seconds = max(0, last_at // HOUR * HOUR - (first_at // HOUR * HOUR if until is None else until))
         if seconds >= min_hours * HOUR or is_stale or (named is not None and named != zone.key):
-            due.append(Due(node_id, seconds))
+            due.append(Due(node_id, name, seconds))
     return due
 
 
