@@ -16,6 +16,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from isems.errors import ConfigError
+from isems.map_archive import MapArchive, read_archive
 
 #: Where a checkout has app.py; relative database paths start there, wherever cron was started.
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,8 @@ FACTORY_PREFIXES = ("/isems/", "isems/testdrive/foobar/", "isems/")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 #: Where tiles of a map are, or a path on our own host; only letters that may stand in a Content-Security-Policy.
 TILES = re.compile(r"(?P<origin>https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)?/(?!/)[^\s\"'<>\\]*")
+#: A map in one file, which may have blanks in its name, then whom the map is due to.
+ARCHIVE = re.compile(r"(?P<path>[^{}]+?\.pmtiles)(?:\s+(?P<attribution>.*))?")
 MAX_NODE_BYTES = 255
 #: Raw data are kept for that long at least: logs of routers reach back five days, and what is asked for again must be known.
 MIN_KEPT_DAYS, MAX_KEPT_DAYS = 7, 36_500
@@ -85,7 +88,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
 class MapTiles(msgspec.Struct, frozen=True):
     """Pictures that the map is laid out with."""
 
-    #: With {z}, {x} and {y} for zoom, column and row.
+    #: With {z}, {x} and {y} for zoom, column and row; as the API gives it also the place of a PMTiles archive.
     url: str
     #: Whom the map is due to.
     attribution: str
@@ -128,7 +131,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: Nodes whose values /metrics shows.
     metrics_max_nodes: int = 1000
     #: None: the map is made of what we have ourselves.
-    map_tiles: MapTiles | None = None
+    map_tiles: MapTiles | MapArchive | None = None
     log_level: str = "INFO"
 
     @classmethod
@@ -163,7 +166,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             keep_raw_days=values.read("ISEMS_KEEP_RAW_DAYS", read_days_to_keep, None),
             is_clock_trusted=values.read("ISEMS_CLOCK_TRUSTED", _yes_or_no, False),
             metrics_max_nodes=values.read("ISEMS_METRICS_MAX_NODES", _whole(0, 100_000), 1000),
-            map_tiles=values.read("ISEMS_MAP_TILES", _map_tiles, None, show=_nothing),
+            map_tiles=values.read("ISEMS_MAP_TILES", _map_tiles, None, show=_without_key),
             log_level=values.read("ISEMS_LOG_LEVEL", _level, "INFO"),
         )
 
@@ -215,6 +218,11 @@ def _without_login(text: str) -> str:
     if scheme.startswith("sqlite") or not (separator or "@" in text):
         return repr(text)
     return repr(f"{scheme}://***") if separator else "***"
+
+
+def _without_key(text: str) -> str:
+    """Show what a map is made of, unless it is a URL, which may hold a key."""
+    return repr(text) if _archive_in(text) else _nothing(text)
 
 
 def _nothing(_: str) -> str:
@@ -446,14 +454,29 @@ def _yes_or_no(text: str) -> bool:
     raise ValueError("yes or no")
 
 
-def _map_tiles(text: str) -> MapTiles:
+def _map_tiles(text: str) -> MapTiles | MapArchive:
+    if archive := _archive_in(text):
+        return _map_archive(archive["path"], archive["attribution"])
     url, _, attribution = text.partition(" ")
     if not TILES.fullmatch(url) or sorted(re.findall(r"\{.*?\}|[{}]", url)) != ["{x}", "{y}", "{z}"]:
         raise ValueError(
             "https://host/path or /path, with {z}, {x} and {y} once each, and after a blank whom the map is due to: "
-            "https://tiles.example/{z}/{x}/{y}.png © OpenStreetMap contributors"
+            "https://tiles.example/{z}/{x}/{y}.png © OpenStreetMap contributors; or the path of a .pmtiles file"
         )
     return MapTiles(url, attribution.strip())
+
+
+def _archive_in(text: str) -> re.Match[str] | None:
+    match = ARCHIVE.fullmatch(text)
+    return match if match and "://" not in match["path"] else None
+
+
+def _map_archive(path: str, attribution: str | None) -> MapArchive:
+    try:
+        archive = read_archive(_base() / path)
+    except ValueError as error:
+        raise ValueError(f"the path of a readable PMTiles file, version 3: {error}") from error
+    return MapArchive(archive.path, attribution) if attribution else archive
 
 
 def _dsn(text: str) -> str:

@@ -4,21 +4,31 @@ So none of its paths can collide with ours, and it works below any prefix that a
 """
 
 import mimetypes
+import os
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, redirect, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.security import safe_join
+from werkzeug.wsgi import FileWrapper
 
 from isems.api import context
 from isems.api.paths import path_as_sent
+from isems.config import MapTiles
+from isems.map_archive import MapArchive
 
 routes = Blueprint("dashboard", __name__)
 
 #: Where `make setup` builds it, and where the wheel has it.
 BUILD = Path(__file__).with_name("dashboard_build")
 INDEX = "index.html"
+#: Where the operator's map is, if it is a file.
+ARCHIVE = "map.pmtiles"
+ARCHIVE_TYPE = "application/vnd.pmtiles"
+PIECE_BYTES = 65_536
+HOUR = 3600
 YEAR = 31_536_000
 #: Nothing from elsewhere, no script but our files, in nobody's frame.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +50,41 @@ def send_index() -> Response:
 def make_policy() -> str:
     """Give the Content-Security-Policy: pictures may come from where the operator has the tiles of the map, too."""
     tiles = context.config().map_tiles
-    return f"{POLICY}; img-src 'self' {tiles.origin}" if tiles and tiles.origin else POLICY
+    return f"{POLICY}; img-src 'self' {tiles.origin}" if isinstance(tiles, MapTiles) and tiles.origin else POLICY
+
+
+def describe_tiles() -> MapTiles | None:
+    """Tell what browsers make the map of; None: of what they get with the dashboard."""
+    tiles = context.config().map_tiles
+    return MapTiles(ARCHIVE, tiles.attribution) if isinstance(tiles, MapArchive) else tiles
+
+
+@routes.get(f"/{ARCHIVE}")
+def get_archive() -> Response:
+    """Answer with the operator's map, of which browsers ask for a few kilobytes at a time.
+
+    It may have gigabytes, so it is sent in pieces from where it is asked for. That is not left to the WSGI server's own
+    file wrapper: that of some cannot be set to a place, and would read everything before it.
+    """
+    archive = context.config().map_tiles
+    if not isinstance(archive, MapArchive):
+        abort(404)
+    try:
+        file = archive.path.open("rb")
+    except OSError:
+        abort(404, "The map file that ISEMS_MAP_TILES names cannot be read any more.")
+    known = os.fstat(file.fileno())
+    response = Response(FileWrapper(file, PIECE_BYTES), mimetype=ARCHIVE_TYPE, direct_passthrough=True)
+    response.content_length = known.st_size
+    # The reader compares the tag of each part with that of the first, so an hour is no risk when the file is replaced.
+    response.set_etag(f"{known.st_mtime_ns:x}-{known.st_size:x}")
+    response.headers["Cache-Control"] = f"public, max-age={HOUR}"
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=known.st_size)
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        raise
+    return response
 
 
 @routes.get("/assets/<path:name>")

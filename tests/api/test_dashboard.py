@@ -2,20 +2,24 @@
 
 import gzip
 import re
+from os import SEEK_CUR
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from isems.api.app import create_app
 from isems.api.context import DASHBOARD
 from isems.api.dashboard import POLICY
 from isems.config import Config, MapTiles
 from isems.domain.finding import Key, Severity
+from isems.map_archive import MapArchive
 from isems.storage.database import Database
 from tests.api.stored import line, store
+from tests.map_files import PNG, make_archive, make_png
 
 PAGE = b'<!doctype html><script type="module" src="./assets/index-1a2b.js"></script>'
 SCRIPT = b"console.log(1);" * 200
@@ -123,6 +127,83 @@ def test_nothing_outside_the_build_is_given(built: FlaskClient, path: str, accep
     response = built.get(path, headers={"Accept-Encoding": accepted})
     assert response.status_code == 404
     assert b"secret" not in response.data
+
+
+#: Before the only tile of the map; nobody has time to read that for each part of it.
+GAP = 3_000_000_000
+TILE = make_png(200, 30, 30)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A map of some gigabytes, nearly all of it holes in the file."""
+    whole = make_archive(TILE, PNG, {}, gap=GAP)
+    path = tmp_path / "map.pmtiles"
+    with path.open("wb") as file:
+        file.write(whole.removesuffix(TILE))
+        file.seek(GAP, SEEK_CUR)
+        file.write(TILE)
+    return path
+
+
+@pytest.fixture
+def mapped(lite: Database, archive: Path) -> FlaskClient:
+    config = Config(database_url="unused", map_tiles=MapArchive(archive, "© us"))
+    return create_app(config, lite).test_client()
+
+
+def ask(mapped: FlaskClient, method: str = "GET", prefix: str = "", **headers: str) -> TestResponse:
+    """Ask for the map, and close it, as a server does."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    # A server's own file wrapper may know no places in a file.
+    server = {"wsgi.file_wrapper": iter}
+    return mapped.open(f"{prefix}/map.pmtiles", method=method, headers=named, environ_overrides=server, buffered=True)
+
+
+def bytes_read() -> int:
+    """Give how many bytes this process has read from files so far."""
+    return int(Path("/proc/self/io").read_text(encoding="utf-8").split()[1])
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_any_part_of_a_map_file_is_sent_without_reading_the_rest(
+    mapped: FlaskClient, archive: Path, prefix: str
+) -> None:
+    size, before = archive.stat().st_size, bytes_read()
+    response = ask(mapped, prefix=prefix, Range=f"bytes={size - len(TILE)}-{size - 1}")
+    assert (response.status_code, response.data) == (206, TILE)
+    assert response.headers["Content-Range"] == f"bytes {size - len(TILE)}-{size - 1}/{size}"
+    assert ask(mapped, Range="bytes=0-6").data == b"PMTiles"
+    head = ask(mapped, "HEAD")
+    assert (head.content_length, head.headers["Accept-Ranges"]) == (size, "bytes")
+    assert bytes_read() - before < 1_000_000
+
+
+def test_a_part_of_a_map_file_that_is_not_there_is_refused(mapped: FlaskClient, archive: Path) -> None:
+    size = archive.stat().st_size
+    for wanted in (f"bytes={size}-", "bytes=7-3", "bytes=0-1,5-9"):
+        response = ask(mapped, Range=wanted)
+        assert (response.status_code, response.headers["Content-Range"]) == (416, f"bytes */{size}")
+
+
+def test_a_map_file_is_known_by_its_tag_until_it_is_replaced(mapped: FlaskClient, archive: Path) -> None:
+    tag = ask(mapped, Range="bytes=0-6").headers["ETag"]
+    assert not tag.startswith("W/")  # of a weak one no part is sent
+    known = ask(mapped, If_None_Match=tag)
+    assert (known.status_code, known.data) == (304, b"")
+    assert ask(mapped, Range="bytes=0-6", If_Range=tag).status_code == 206
+    archive.write_bytes(make_archive(TILE, PNG, {}))
+    assert ask(mapped, If_None_Match=tag).status_code == 200
+    whole = ask(mapped, Range="bytes=0-6", If_Range=tag)
+    assert (whole.status_code, whole.data) == (200, archive.read_bytes())
+    archive.unlink()
+    assert ask(mapped).status_code == 404
+
+
+def test_where_a_map_file_is_is_nobodys_business(mapped: FlaskClient, client: FlaskClient) -> None:
+    assert mapped.get("/v1/status").json["map_tiles"] == {"url": "map.pmtiles", "attribution": "© us"}
+    assert mapped.get("/").headers["Content-Security-Policy"] == POLICY
+    assert client.get("/map.pmtiles").status_code == 404
 
 
 def test_without_a_build_the_page_says_how_to_make_one(client: FlaskClient) -> None:

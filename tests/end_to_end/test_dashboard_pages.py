@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from isems.config import Config, MapTiles
+from isems.map_archive import read_archive
 from isems.storage.counters import write_counts
 from isems.storage.database import Database
 from tests.api.stored import line, store
 from tests.dashboard_mesh import CRITICAL, HOSTILE, history, make_mesh, served
+from tests.map_files import MVT, PLACE, PNG, SCHEMA, make_archive, make_png, make_vectors
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
@@ -136,8 +138,62 @@ def test_tiles_of_the_operator_are_asked_for_and_credited(browser: Browser, data
     now = int(time.time())
     config = Config(database_url="unused", port=0, map_tiles=tiles)
     with served(database, config, lambda: now) as address, visit(browser, PHONE, locale="en-GB") as visited:
-        visited.page.goto(f"{address}#/map")
+        # Nobody is there, but is asked.
+        with visited.page.expect_event("requestfailed", lambda request: request.url.endswith(".png")):
+            visited.page.goto(f"{address}#/map")
         expect(visited.page.locator(".due")).to_have_text("© <b>Nobody</b>")
-        expect(visited.page.locator(".leaflet-tile").first).to_be_attached()
         assert not any("Content Security Policy" in trouble for trouble in visited.troubles)
-        assert any(trouble.endswith(".png") for trouble in visited.troubles)  # nobody is there, but was asked
+
+
+#: The colours in the middles of all tiles that are there.
+COLOURS = """(() => {
+    const one = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const colourOf = tile => {
+        one.drawImage(tile, tile.width / 2, tile.height / 2, 1, 1, 0, 0, 1, 1);
+        return one.getImageData(0, 0, 1, 1).data.join();
+    };
+    return [...new Set([...document.querySelectorAll("canvas.leaflet-tile-loaded")].map(colourOf))];
+})()"""
+
+
+#: What is written on canvases.
+NOTE_WRITTEN = """window.written = new Set();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+    written.add(text);
+    return write.call(this, text, ...rest);
+};"""
+
+
+def colours(page: Page, count: int, before: set[str]) -> set[str]:
+    """Give the colours of the map once there are so many, and none of those that it had before."""
+    awaited = f"([count, before]) => {{ const now = {COLOURS}; return now.length === count && !now.some(one => before.includes(one)); }}"
+    page.wait_for_function(awaited, arg=[count, [*before]], timeout=PATIENCE_MS)
+    return set(page.evaluate(COLOURS))
+
+
+def test_a_map_file_of_the_operator_is_drawn_and_nobody_else_is_asked(
+    browser: Browser, database: Database, tmp_path: Path
+) -> None:
+    path, now = tmp_path / "map.pmtiles", int(time.time())
+    path.write_bytes(make_archive(make_vectors(PLACE), MVT, SCHEMA))
+    config = Config(database_url="unused", port=0, map_tiles=read_archive(path))
+    with (
+        served(database, config, lambda: now) as address,
+        visit(browser, PHONE, locale="de-DE", color_scheme="light") as visited,
+    ):
+        page = visited.page
+        page.add_init_script(NOTE_WRITTEN)
+        page.goto(f"{address}api/#/map")  # as behind a proxy, with a prefix
+        expect(page.locator(".due")).to_have_text("© OpenStreetMap")
+        light = colours(page, 2, set())  # water and land
+        assert page.evaluate("[...written]") == [PLACE["name:de"]]
+        page.emulate_media(color_scheme="dark")
+        dark = colours(page, 2, light)
+
+        path.write_bytes(make_archive(make_png(200, 30, 31), PNG, {}))  # the browser has parts of the other one
+        page.emulate_media(color_scheme="light")
+        assert colours(page, 1, light | dark) == {"200,30,31,255"}
+        assert page.locator(".pin").count() > 0
+        assert visited.check_accessibility() == []
+        assert visited.troubles == []

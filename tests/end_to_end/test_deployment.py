@@ -25,6 +25,7 @@ from isems.storage.database import Database
 from tests.api.asking import ask
 from tests.api.stored import line
 from tests.end_to_end.test_push import send
+from tests.map_files import PNG, make_archive, make_png
 from tests.predecessor import history, make_database
 from tests.published import messages, records_of, stored, wait_until
 from tests.services import NGINX, UWSGI, Broker, free_port, publish, require_service, run_mosquitto, run_nginx
@@ -312,7 +313,9 @@ ASKED = {
 }
 
 
-def test_every_name_finds_its_node_through_nginx_and_its_rewrite(deployment: Deployment, tmp_path: Path) -> None:
+def test_every_name_finds_its_node_and_a_map_comes_in_parts_through_nginx_and_its_rewrite(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     """nginx decodes the path, makes one of two slashes, resolves "..", and gives us that and the request as it came."""
     program = require_service(NGINX)
     log = tmp_path / "nodes.log"
@@ -320,7 +323,10 @@ def test_every_name_finds_its_node_through_nginx_and_its_rewrite(deployment: Dep
     database = {"DATABASE_URL": f"sqlite:///{deployment.elsewhere / 'named.db'}"}
     imported = deployment.run("python", "-m", "isems", "import", str(log), **database)
     assert f"{len(ASKED) + 1} stored" in imported.stdout, imported.stderr
-    with uwsgi(deployment, **database), run_nginx(program, tmp_path, deployment.socket) as port:
+    tiles = deployment.elsewhere / "map.pmtiles"
+    tiles.write_bytes(make_archive(make_png(0, 0, 0), PNG, {}))
+    served = uwsgi(deployment, **database, ISEMS_MAP_TILES=str(tiles))
+    with served, run_nginx(program, tmp_path, deployment.socket) as port:
 
         def ask_for(path: str) -> tuple[int, list[str]]:
             return ask(port, f"/api/measurements/{path}".encode())
@@ -332,6 +338,11 @@ def test_every_name_finds_its_node_through_nginx_and_its_rewrite(deployment: Dep
         assert ask_for("nobody/latest")[0] == 404
         # What is no HTTP, nginx refuses itself.
         assert [ask_for(f"{name}/latest")[0] for name in ("two words", "50%")] == [400, 400]
+
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/api/map.pmtiles", headers={"Range": "bytes=100-219"})
+        with urllib.request.urlopen(asked, timeout=30) as part:
+            assert (part.status, part.read()) == (206, tiles.read_bytes()[100:220])
+            assert part.headers["ETag"].startswith('"')  # strong, or the parts could not be told to be of one file
 
 
 def test_boards_push_through_nginx_and_uwsgi_and_no_log_shows_their_token(

@@ -143,6 +143,7 @@ export interface CollectorStatus {
   rejected: { kept: number; dropped: number; times: Record<string, number> };
   rows_per_day: { day: string; rows: number }[];
   is_clock_trusted: boolean;
+  /** With {z}, {x} and {y} for single tiles, else the place of a PMTiles archive. */
   map_tiles: { url: string; attribution: string } | null;
   storage: {
     database_bytes: number;

@@ -14,6 +14,7 @@ export interface MapTexts {
   nothing: string;
   nothingMeans: string;
   baseFailed: string;
+  archiveFailed: string;
   graticule: { north: string; south: string; east: string; west: string };
 }
 
@@ -31,6 +32,7 @@ const en: MapTexts = {
   nothing: "No node has a position yet",
   nothingMeans: "Set latitude and longitude on the node. It appears here with its next record.",
   baseFailed: "The outlines could not be loaded. The nodes are right.",
+  archiveFailed: "The map file could not be loaded. The nodes are right.",
   graticule: { north: "N", south: "S", east: "E", west: "W" },
 };
 
@@ -48,6 +50,7 @@ const de: MapTexts = {
   nothing: "Noch hat kein Knoten eine Position",
   nothingMeans: "Breite und Länge am Knoten einstellen. Mit seinem nächsten Datensatz erscheint er hier.",
   baseFailed: "Die Umrisse konnten nicht geladen werden. Die Knoten stimmen.",
+  archiveFailed: "Die Kartendatei konnte nicht geladen werden. Die Knoten stimmen.",
   graticule: { north: "N", south: "S", east: "O", west: "W" },
 };
 

@@ -1,4 +1,4 @@
-import { Control, DomUtil, Map as LeafletMap, LatLngBounds, Marker, control, divIcon, layerGroup, point, tileLayer, type LayerGroup, type LeafletKeyboardEvent } from "leaflet";
+import { Control, DomUtil, Map as LeafletMap, LatLngBounds, Marker, control, divIcon, layerGroup, point, tileLayer, type Layer, type LayerGroup, type LeafletKeyboardEvent } from "leaflet";
 import "leaflet/dist/leaflet.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { collectorStatus, nodes as nodesSource, sparks, type Histories } from "../api/resources";
@@ -14,7 +14,8 @@ import { MAP_TEXTS, type MapTexts } from "../i18n/map";
 import { useWords, type Words } from "../i18n/use";
 import { needsYou, sortNodes } from "../state/fleet";
 import { positionOf, type Place } from "../state/place";
-import { useNow, useSource } from "../state/use";
+import { theme } from "../state/settings";
+import { useMedia, useNow, useSource, useStore } from "../state/use";
 import "../style/map.css";
 
 /** Where the nodes are. The map is made of outlines that come with the collector: it needs no internet. */
@@ -95,7 +96,9 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
   const [chosen, choose] = useState<string[]>([]);
   const [isBare, setBare] = useState(false);
   const tiles = status.map_tiles;
+  const archive = tiles?.url.endsWith(".pmtiles") ? tiles.url : null;
   const kind = tiles ? "tiles" : "outlines";
+  const isDark = useIsDark();
   const fit = (some: Node[]) => atlas.current?.map.fitBounds(boundsOf(some), { padding: [40, 40], maxZoom: FIRST_ZOOM[kind] });
 
   useEffect(() => {
@@ -105,9 +108,8 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
     control.scale({ imperial: false, position: "bottomleft" }).addTo(map);
     atlas.current = { map, marks: layerGroup().addTo(map) };
     fit(nodes);
-    if (tiles) {
-      tileLayer(tiles.url, { maxZoom: MAX_ZOOM.tiles }).addTo(map);
-    } else {
+    if (tiles && !archive) tileLayer(tiles.url, { maxZoom: MAX_ZOOM.tiles }).addTo(map);
+    if (!tiles) {
       loadLand().then(
         (land) => atlas.current?.map === map && land.addTo(map),
         () => setBare(true),
@@ -137,6 +139,26 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
       map.remove();
     };
   }, [kind]);
+
+  // A map that is a file has its own names and colours; what reads it is loaded for nothing else.
+  useEffect(() => {
+    const map = atlas.current?.map;
+    if (!map || !archive) return;
+    let layer: Layer | null = null;
+    let isGone = false;
+    import("../charts/archive")
+      .then(({ openArchive }) => openArchive(archive, isDark, words.language, MAX_ZOOM.tiles))
+      .then(
+        (opened) => {
+          if (!isGone) layer = opened.addTo(map);
+        },
+        () => setBare(true),
+      );
+    return () => {
+      isGone = true;
+      layer?.remove();
+    };
+  }, [archive, isDark, words.language]);
 
   // What depends on the language is drawn anew with it.
   useEffect(() => {
@@ -197,7 +219,7 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
           </button>
         )}
       </div>
-      {isBare && <p class="bare" role="status">{texts.baseFailed}</p>}
+      {isBare && <p class="bare" role="status">{archive ? texts.archiveFailed : texts.baseFailed}</p>}
       {shown.length > 0 && (
         <div class="mapsheet" role="dialog" aria-label={shown.length > 1 ? texts.here(shown.length) : shown[0]?.node} onKeyDown={(event) => closeOn(event, () => choose([]))}>
           <header>
@@ -211,6 +233,12 @@ function Atlas({ nodes, without, status, words, texts }: AtlasProps) {
       )}
     </section>
   );
+}
+
+function useIsDark(): boolean {
+  const chosen = useStore(theme);
+  const isSystemDark = useMedia("(prefers-color-scheme: dark)");
+  return chosen === "system" ? isSystemDark : chosen === "dark";
 }
 
 function closeOn(event: KeyboardEvent, close: () => void): void {

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from isems.api import context
 from isems.api.answers import answer
+from isems.api.dashboard import describe_tiles
 from isems.api.health import BrokerHealth, select_broker_health, select_newest_times
 from isems.api.v1.bodies import instant, instant_or_none
 from isems.api.v1.operations import resource
@@ -117,7 +118,10 @@ class StatusBody(msgspec.Struct, frozen=True, kw_only=True):
     ]
     is_clock_trusted: Annotated[bool, msgspec.Meta(description="Something vouches for the clock of this machine.")]
     map_tiles: Annotated[
-        MapTiles | None, msgspec.Meta(description="ISEMS_MAP_TILES: pictures to lay the map out with.")
+        MapTiles | None,
+        msgspec.Meta(
+            description="ISEMS_MAP_TILES: what to lay the map out with; a url in .pmtiles is a PMTiles archive."
+        ),
     ]
     storage: StorageReport
 
@@ -151,7 +155,7 @@ def get_status(_: StatusParameters, now: int) -> Response:
             ),
             rows_per_day=_count_days(connection, config.timezone, now),
             is_clock_trusted=config.is_clock_trusted or is_kernel_synchronised(),
-            map_tiles=config.map_tiles,
+            map_tiles=describe_tiles(),
             storage=storage,
         )
     return answer(msgspec.json.encode(status))
