@@ -16,7 +16,6 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from isems.errors import ConfigError
-from isems.map_archive import MapArchive, read_archive
 
 #: Where a checkout has app.py; relative database paths start there, wherever cron was started.
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -98,6 +97,14 @@ class MapTiles(msgspec.Struct, frozen=True):
         """Whom browsers must ask; None: us."""
         match = TILES.fullmatch(self.url)
         return match and match["origin"]
+
+
+class MapArchive(msgspec.Struct, frozen=True):
+    """A PMTiles file with all tiles of a map. It is looked at where it is served: without it, too, data are collected."""
+
+    path: Path
+    #: Whom the map is due to; empty: as the file says.
+    attribution: str
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -456,7 +463,7 @@ def _yes_or_no(text: str) -> bool:
 
 def _map_tiles(text: str) -> MapTiles | MapArchive:
     if archive := _archive_in(text):
-        return _map_archive(archive["path"], archive["attribution"])
+        return MapArchive(_base() / archive["path"], archive["attribution"] or "")
     url, _, attribution = text.partition(" ")
     if not TILES.fullmatch(url) or sorted(re.findall(r"\{.*?\}|[{}]", url)) != ["{x}", "{y}", "{z}"]:
         raise ValueError(
@@ -469,14 +476,6 @@ def _map_tiles(text: str) -> MapTiles | MapArchive:
 def _archive_in(text: str) -> re.Match[str] | None:
     match = ARCHIVE.fullmatch(text)
     return match if match and "://" not in match["path"] else None
-
-
-def _map_archive(path: str, attribution: str | None) -> MapArchive:
-    try:
-        archive = read_archive(_base() / path)
-    except ValueError as error:
-        raise ValueError(f"the path of a readable PMTiles file, version 3: {error}") from error
-    return MapArchive(archive.path, attribution) if attribution else archive
 
 
 def _dsn(text: str) -> str:

@@ -46,6 +46,7 @@ def create_app(
     app.extensions[TAGS] = SeenTags()
     app.extensions[CLOCK] = clock
     app.extensions[DASHBOARD] = dashboard.BUILD
+    dashboard.check_archive(config)
     app.url_map.merge_slashes = False  # a node id may hold them
     app.url_map.converters["node"] = NodeConverter
     problems.register(app)

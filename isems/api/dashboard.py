@@ -3,6 +3,7 @@
 So none of its paths can collide with ours, and it works below any prefix that a proxy adds or takes off.
 """
 
+import logging
 import mimetypes
 import os
 from pathlib import Path
@@ -15,10 +16,11 @@ from werkzeug.security import safe_join
 from werkzeug.wsgi import FileWrapper
 
 from isems.api import context
+from isems.api.map_archive import read_attribution
 from isems.api.paths import path_as_sent
-from isems.config import MapTiles
-from isems.map_archive import MapArchive
+from isems.config import Config, MapArchive, MapTiles
 
+log = logging.getLogger(__name__)
 routes = Blueprint("dashboard", __name__)
 
 #: Where `make setup` builds it, and where the wheel has it.
@@ -56,7 +58,23 @@ def make_policy() -> str:
 def describe_tiles() -> MapTiles | None:
     """Tell what browsers make the map of; None: of what they get with the dashboard."""
     tiles = context.config().map_tiles
-    return MapTiles(ARCHIVE, tiles.attribution) if isinstance(tiles, MapArchive) else tiles
+    return MapTiles(ARCHIVE, tiles.attribution or _attribution_of(tiles)) if isinstance(tiles, MapArchive) else tiles
+
+
+def _attribution_of(archive: MapArchive) -> str:
+    try:
+        return read_attribution(archive.path)
+    except ValueError:
+        return ""  # browsers will say that it cannot be loaded
+
+
+def check_archive(config: Config) -> None:
+    """Tell whoever starts the service what is wrong with the file of the map."""
+    if isinstance(config.map_tiles, MapArchive):
+        try:
+            read_attribution(config.map_tiles.path)
+        except ValueError as error:
+            log.warning("the map is drawn without %s, which ISEMS_MAP_TILES names: %s", config.map_tiles.path, error)
 
 
 @routes.get(f"/{ARCHIVE}")

@@ -14,12 +14,11 @@ from werkzeug.test import TestResponse
 from isems.api.app import create_app
 from isems.api.context import DASHBOARD
 from isems.api.dashboard import POLICY
-from isems.config import Config, MapTiles
+from isems.config import Config, MapArchive, MapTiles
 from isems.domain.finding import Key, Severity
-from isems.map_archive import MapArchive
 from isems.storage.database import Database
 from tests.api.stored import line, store
-from tests.map_files import PNG, make_archive, make_png
+from tests.map_files import BROTLI, MVT, PNG, SCHEMA, make_archive, make_png, make_vectors
 
 PAGE = b'<!doctype html><script type="module" src="./assets/index-1a2b.js"></script>'
 SCRIPT = b"console.log(1);" * 200
@@ -198,6 +197,44 @@ def test_a_map_file_is_known_by_its_tag_until_it_is_replaced(mapped: FlaskClient
     assert (whole.status_code, whole.data) == (200, archive.read_bytes())
     archive.unlink()
     assert ask(mapped).status_code == 404
+
+
+def test_a_map_file_tells_whom_it_is_due_to_as_soon_as_it_is_there(lite: Database, tmp_path: Path) -> None:
+    path = tmp_path / "late.pmtiles"
+    client = create_app(Config(database_url="unused", map_tiles=MapArchive(path, "")), lite).test_client()
+    path.write_bytes(make_archive(make_vectors({}), MVT, SCHEMA))
+    assert client.get("/v1/status").json["map_tiles"]["attribution"] == "© OpenStreetMap"
+
+
+VECTORS, PICTURE = make_vectors({}), make_png(0, 0, 0)
+WHOLE = make_archive(PICTURE, PNG, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "trouble"),
+    [
+        (None, "No such file"),
+        (b"", "it is none"),
+        (b"SQLite format 3\0" * 100, "it is none"),
+        (make_archive(PICTURE, PNG, {}, version=2), "it is of version 2"),
+        (WHOLE[:-1], f"it is cut off, {len(WHOLE) - 1} of {len(WHOLE)} bytes are there"),
+        (make_archive(PICTURE, PNG, {"attribution": 1}), "its metadata are unreadable"),
+        (make_archive(VECTORS, MVT, SCHEMA, compression=BROTLI), "browsers cannot unpack it"),
+        (make_archive(PICTURE, 6, {}), "its tiles are neither pictures"),
+        (make_archive(VECTORS, MVT, {"vector_layers": [{"id": "water"}, {"id": "transportation"}]}), "transportation"),
+    ],
+)
+def test_a_file_that_makes_no_map_is_told_of_and_the_service_goes_on(
+    content: bytes | None, trouble: str, lite: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "berlin.pmtiles"
+    if content is not None:
+        path.write_bytes(content)
+    client = create_app(Config(database_url="unused", map_tiles=MapArchive(path, "")), lite).test_client()
+    (told,) = caplog.messages
+    assert told.startswith(f"the map is drawn without {path}, which ISEMS_MAP_TILES names: ")
+    assert trouble in told
+    assert client.get("/v1/status").json["map_tiles"] == {"url": "map.pmtiles", "attribution": ""}
 
 
 def test_where_a_map_file_is_is_nobodys_business(mapped: FlaskClient, client: FlaskClient) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from isems.config import Config, MapTiles
-from isems.map_archive import read_archive
+from isems.config import Config, MapArchive, MapTiles
 from isems.storage.counters import write_counts
 from isems.storage.database import Database
 from tests.api.stored import line, store
@@ -177,7 +176,7 @@ def test_a_map_file_of_the_operator_is_drawn_and_nobody_else_is_asked(
 ) -> None:
     path, now = tmp_path / "map.pmtiles", int(time.time())
     path.write_bytes(make_archive(make_vectors(PLACE), MVT, SCHEMA))
-    config = Config(database_url="unused", port=0, map_tiles=read_archive(path))
+    config = Config(database_url="unused", port=0, map_tiles=MapArchive(path, ""))
     with (
         served(database, config, lambda: now) as address,
         visit(browser, PHONE, locale="de-DE", color_scheme="light") as visited,

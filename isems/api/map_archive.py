@@ -28,14 +28,6 @@ SCHEMA_LAYERS = {"earth", "roads"}
 MAX_METADATA_BYTES = 1_000_000
 
 
-class MapArchive(msgspec.Struct, frozen=True):
-    """A file with all tiles of a map."""
-
-    path: Path
-    #: Whom the map is due to.
-    attribution: str
-
-
 class Layer(msgspec.Struct, frozen=True):
     """What the tiles hold."""
 
@@ -49,8 +41,11 @@ class Metadata(msgspec.Struct, frozen=True):
     vector_layers: list[Layer] = []
 
 
-def read_archive(path: Path) -> MapArchive:
-    """Look at a file; nothing but its head and its metadata is read. Raises ValueError saying what is wrong with it."""
+def read_attribution(path: Path) -> str:
+    """Give whom the map in a file is due to; nothing but its head and its metadata is read.
+
+    Raises ValueError saying what is wrong with it.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -58,7 +53,7 @@ def read_archive(path: Path) -> MapArchive:
             metadata = _read_metadata(file, size)
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
-    return MapArchive(path, _as_text(metadata.attribution or ""))
+    return _as_text(metadata.attribution or "")
 
 
 def _read_metadata(file: BinaryIO, size: int) -> Metadata:
