@@ -6,13 +6,13 @@ does not cover, because it is open or stale, is left to the next finer one.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
 from isems.domain.buckets import DAY, HOUR, are_whole_hours, begin_of_day, day_after
 from isems.storage.database import database_of, raw_sqlite
@@ -22,7 +22,6 @@ from isems.storage.summing import (
     KEPT,
     PARTS,
     SCALE_OF,
-    Parts,
     join_flags,
     join_parts,
     names_of,
@@ -67,15 +66,10 @@ class Series(NamedTuple):
     frozen_zones: list[str]
 
 
-class _Piece(msgspec.Struct, frozen=True, gc=False):
-    """A part of a bucket, or all of it."""
-
-    at: int
-    count: int
-    status: int | None
-    configuration_id: int | None
-    #: The sums of its columns.
-    parts: Parts
+#: A part of a bucket, or all of it, as the databases give it: an instant of it, how many records, their flags, the newest
+#: configuration that is no placeholder, then the sums of the columns.
+_Piece = Sequence[Any]
+_AT, _COUNT, _STATUS, _CONFIGURATION, _SUMS = range(5)
 
 
 Span = tuple[int, int]
@@ -91,14 +85,10 @@ def select_buckets(
     """
     mark = select_marks(connection, [node_id]).get(node_id)
     reader = _Reader(connection, node_id, [COLUMN_OF[field] for field in fields], edges, mark)
-    pieces = sorted(reader.read(zone), key=_at_of)
+    pieces = sorted(reader.read(zone), key=itemgetter(_AT))
     return Series(
         _fill(pieces, edges, fields), None if mark is None else mark.kept_since, sorted(reader.other_zones - {zone.key})
     )
-
-
-def _at_of(piece: _Piece) -> int:
-    return piece.at
 
 
 class _Reader:
@@ -132,13 +122,15 @@ class _Reader:
 
     def _read_days(self, zone: ZoneInfo, mark: Mark) -> Iterator[_Piece]:
         stale = {begin for begin, _ in self._stale_days(zone, mark)}
-        first, last = self.edges[0] - 2 * DAY, min(self.edges[-1], mark.days_until)
-        for begin, end, named, *rest in self._select("daily", "starts_at, ends_at, zone", first, last):
-            middle = (begin + end) // 2
+        first, last = self.edges[0], self.edges[-1]
+        found = self._select(
+            "daily", "(starts_at + ends_at) / 2", first - 2 * DAY, min(last, mark.days_until), "starts_at, zone"
+        )
+        for *piece, begin, named in found:
             is_usable = named == zone.key or begin < (mark.kept_since or 0)
-            if is_usable and begin not in stale and self.edges[0] <= middle < self.edges[-1]:
+            if is_usable and begin not in stale and first <= piece[_AT] < last:
                 self.other_zones.add(named)
-                yield _piece(middle, rest)
+                yield piece
 
     def _spans_without_days(self, zone: ZoneInfo, mark: Mark) -> list[Span]:
         days_until = mark.days_until if mark.zone == zone.key else mark.kept_since or 0
@@ -161,9 +153,9 @@ class _Reader:
         kept, until = self.mark.kept_since or 0, min(last, self.mark.hours_until)
         stale = [hour for hour in self.stale if first < hour + HOUR and hour < until]
         renewed = set(stale)
-        for begin, *rest in self._select("hourly", "starts_at", first, until):
-            if begin < kept or begin // HOUR * HOUR not in renewed:
-                yield _piece(begin, rest)
+        for piece in self._select("hourly", "starts_at", first, until):
+            if piece[_AT] < kept or piece[_AT] // HOUR * HOUR not in renewed:
+                yield piece
         for start, end in [*_joined(stale), (until, last)]:
             yield from self._sum_up_records(max(first, start), min(last, end))
 
@@ -172,42 +164,39 @@ class _Reader:
         kept = None if self.mark is None else self.mark.kept_since
         return all(edge % HOUR == 0 or edge == kept for edge in edges)
 
-    def _select(self, table: str, keys: str, first: int, last: int) -> Sequence[Sequence[Any]]:
-        statement = (
-            f"SELECT {keys}, {', '.join(names_of(self.columns))} FROM {table}"
-            " WHERE node_id = %s AND starts_at >= %s AND starts_at < %s"
+    def _select(self, table: str, at: str, first: int, last: int, *more: str) -> Sequence[_Piece]:
+        """Select rolled-up pieces, each with more columns behind it."""
+        return self._execute(
+            f"SELECT {', '.join([at, *names_of(self.columns), *more])} FROM {table}"
+            " WHERE node_id = :node AND starts_at >= :first AND starts_at < :last",
+            first,
+            last,
         )
+
+    def _execute(self, statement: str, first: int, last: int) -> Sequence[_Piece]:
+        values = {"node": self.node_id, "first": first, "last": last}
         if database_of(self.connection).is_sqlite:  # hundreds of rows: a third of an answer's time
-            raw = raw_sqlite(self.connection)
-            return raw.execute(statement.replace("%s", "?"), (self.node_id, first, last)).fetchall()
-        return self.connection.exec_driver_sql(statement, (self.node_id, first, last)).all()
+            return raw_sqlite(self.connection).execute(statement, values).fetchall()
+        return self.connection.execute(text(statement), values).all()
 
     def _sum_up_records(self, first: int, last: int) -> Iterator[_Piece]:
         step = _step_of(self.edges)
         if step is not None:
-            yield from self._execute(f"measured_at / {step} * {step}", [(first, last)])
+            yield from self._sum_up(f"measured_at / {step} * {step}", [(first, last)])
         else:
             inner = [edge for edge in self.edges if first < edge < last]
-            yield from self._execute("CAST(:first AS BIGINT)", pairwise([first, *inner, last]))
+            yield from self._sum_up("CAST(:first AS BIGINT)", pairwise([first, *inner, last]))
 
-    def _execute(self, start: str, spans: Iterable[Span]) -> Iterator[_Piece]:
-        statement = _sum_of_records(tuple(self.columns), start)
+    def _sum_up(self, start: str, spans: Iterable[Span]) -> Iterator[_Piece]:
+        statement = sum_up(self.columns, start, _KEPT)
         for first, last in spans:
             if first < last:
-                span = {"node": self.node_id, "first": first, "last": last}
-                for at, *rest in self.connection.execute(statement, span).all():
-                    yield _piece(max(at, first), rest)
+                for piece in self._execute(statement, first, last):
+                    # A bucket's later part has to stay behind its earlier one.
+                    yield piece if piece[_AT] >= first else (first, *piece[_COUNT:])
 
 
-@lru_cache(maxsize=100)
-def _sum_of_records(columns: Sequence[str], start: str) -> TextClause:
-    kept = KEPT.format(table="every_measurement", node=":node", first=":first", last=":last")
-    return text(sum_up(columns, start, kept))
-
-
-def _piece(at: int, row: Sequence[Any]) -> _Piece:
-    count, status, configuration_id, *parts = row
-    return _Piece(at, count, status, configuration_id, parts)
+_KEPT = KEPT.format(table="every_measurement", node=":node", first=":first", last=":last")
 
 
 def _step_of(edges: Sequence[int]) -> int | None:
@@ -232,35 +221,36 @@ def _fill(pieces: Iterable[_Piece], edges: Sequence[int], fields: Sequence[str])
     """Put pieces, in the order of time, into their buckets."""
     joined: dict[int, _Piece] = {}
     for piece in pieces:
-        number = bisect_right(edges, piece.at) - 1
+        number = bisect_right(edges, piece[_AT]) - 1
         earlier = joined.get(number)
-        joined[number] = piece if earlier is None else _join_pieces(earlier, piece)
-    factors = [SCALE_OF[COLUMN_OF[field]].factor for field in fields]
+        joined[number] = piece if earlier is None else _join(earlier, piece)
+    factors = [(_SUMS + number * len(PARTS), SCALE_OF[COLUMN_OF[field]].factor) for number, field in enumerate(fields)]
     return [_bucket(begin, end, joined.get(number), factors) for number, (begin, end) in enumerate(pairwise(edges))]
 
 
-def _bucket(begin: int, end: int, whole: _Piece | None, factors: Sequence[int]) -> Bucket:
+def _join(earlier: _Piece, later: _Piece) -> _Piece:
+    return (
+        earlier[_AT],
+        earlier[_COUNT] + later[_COUNT],
+        join_flags(earlier[_STATUS], later[_STATUS]),
+        earlier[_CONFIGURATION] if later[_CONFIGURATION] is None else later[_CONFIGURATION],
+        *join_parts(earlier[_SUMS:], later[_SUMS:]),
+    )
+
+
+def _bucket(begin: int, end: int, whole: _Piece | None, factors: Sequence[tuple[int, int]]) -> Bucket:
+    """Make a bucket; `factors` are where a field's sums begin, and what they are scaled by."""
     if whole is None:
         return Bucket(begin, end, 0, None, None, (UNKNOWN,) * len(factors))
-    values = tuple([_summarize(whole.parts, number * len(PARTS), factor) for number, factor in enumerate(factors)])
-    return Bucket(begin, end, whole.count, whole.status, whole.configuration_id, values)
-
-
-def _join_pieces(earlier: _Piece, later: _Piece) -> _Piece:
-    return _Piece(
-        at=earlier.at,
-        count=earlier.count + later.count,
-        status=join_flags(earlier.status, later.status),
-        configuration_id=earlier.configuration_id if later.configuration_id is None else later.configuration_id,
-        parts=join_parts(earlier.parts, later.parts),
-    )
+    values = tuple([_summarize(whole, start, factor) for start, factor in factors])
+    return Bucket(begin, end, whole[_COUNT], whole[_STATUS], whole[_CONFIGURATION], values)
 
 
 UNKNOWN = Summary(0, None, None, None, None)
 
 
-def _summarize(parts: Any, start: int, factor: int) -> Summary:
-    count, least, greatest, total, last = parts[start : start + len(PARTS)]
+def _summarize(piece: _Piece, start: int, factor: int) -> Summary:
+    count, least, greatest, total, last = piece[start : start + len(PARTS)]
     if not count:
         return UNKNOWN
     return Summary(count, least / factor, greatest / factor, total / factor / count, last / factor)
@@ -299,7 +289,7 @@ def _measure_records(connection: Connection, node_id: int, first: int, last: int
     return 0 if begin is None else end - begin
 
 
-_COUNT = text(
+_SELECT_COUNT = text(
     "SELECT count(*) FROM (SELECT 1 FROM every_measurement"
     " WHERE node_id = :node AND measured_at >= :first AND measured_at < :last LIMIT :limit) AS counted"
 )
@@ -307,5 +297,5 @@ _COUNT = text(
 
 def count_records(connection: Connection, node_id: int, first: int, last: int, limit: int) -> int:
     """Count a node's records from `first` to before `last`, no further than to `limit`."""
-    found = connection.execute(_COUNT, {"node": node_id, "first": first, "last": last, "limit": limit})
+    found = connection.execute(_SELECT_COUNT, {"node": node_id, "first": first, "last": last, "limit": limit})
     return int(found.scalar_one())
