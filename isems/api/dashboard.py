@@ -19,6 +19,7 @@ routes = Blueprint("dashboard", __name__)
 #: Where `make setup` builds it, and where the wheel has it.
 BUILD = Path(__file__).with_name("dashboard_build")
 INDEX = "index.html"
+LICENCES = "licences.txt"
 YEAR = 31_536_000
 #: Nothing from elsewhere, no script but our files, in nobody's frame.
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -41,6 +42,14 @@ def make_policy() -> str:
     """Give the Content-Security-Policy: pictures may come from where the operator has the tiles of the map, too."""
     tiles = context.config().map_tiles
     return f"{POLICY}; img-src 'self' {tiles.origin}" if tiles and tiles.origin else POLICY
+
+
+@routes.get(f"/{LICENCES}")
+def get_licences() -> Response:
+    """Answer with the licences of what is built in."""
+    response = _send(LICENCES)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @routes.get("/assets/<path:name>")
