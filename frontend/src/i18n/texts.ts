@@ -20,6 +20,7 @@ export interface Texts {
   simulated: string;
   simulatedMeans: string;
   states: Record<State, string>;
+  note: string;
   groups: Record<Group, string>;
   filter: string;
   headline: (count: number, isPast: boolean) => string;
@@ -76,6 +77,7 @@ const en: Texts = {
   simulated: "Simulated.",
   simulatedMeans: "These nodes are not real.",
   states: { crit: "Needs you", lost: "Lost", warn: "Warning", late: "Late", silent: "Silent", fine: "Fine" },
+  note: "Note",
   groups: { crit: "Needs you", warn: "Warning", late: "Late", silent: "Silent", fine: "Fine" },
   filter: "Filter by state",
   headline: (count, isPast) => {
@@ -136,6 +138,7 @@ const de: Texts = {
   simulated: "Simuliert.",
   simulatedMeans: "Diese Knoten gibt es nicht.",
   states: { crit: "Braucht Hilfe", lost: "Verschollen", warn: "Warnung", late: "Verspätet", silent: "Stumm", fine: "In Ordnung" },
+  note: "Hinweis",
   groups: { crit: "Hilfe", warn: "Warnung", late: "Verspätet", silent: "Stumm", fine: "Gut" },
   filter: "Nach Zustand filtern",
   headline: (count, isPast) => {

@@ -81,6 +81,12 @@ export function leadingFinding(node: Node): Finding | null {
   return worst;
 }
 
+/** What is good to hear. Of the rest, what asks nothing of anybody is a note: not known, or not to be done now. */
+const GOOD: FindingKey[] = ["full", "charging", "discharging"];
+
+/** The mark of a finding: its severity, or `note`, where a tick would say that all is well. */
+export const markOf = ({ severity, key }: Finding): State | "note" => (severity === "fine" && !GOOD.includes(key) ? "note" : severity);
+
 /** When the newest of these measured, in epoch ms; null: none did. */
 export function newestMeasuredAt(nodes: readonly Node[]): number | null {
   const times = nodes.flatMap((node) => (node.newest ? [Date.parse(node.newest.measured_at)] : []));
