@@ -13,7 +13,7 @@ import { Notice, Standing, frozenSince } from "../components/notices";
 import { COMPARE_TEXTS, type CompareTexts } from "../i18n/compare";
 import { useWords, type Words } from "../i18n/use";
 import { SORTS, highest, lowest, orderNodes, readCompared, writeCompared, type Compared, type Sort } from "../state/compare";
-import { isStale } from "../state/fleet";
+import { areVoltsHidden, isStale } from "../state/fleet";
 import { positionOf } from "../state/place";
 import { readQuery, writeRoute } from "../state/route";
 import { useMedia, useNow, useSource, useStore } from "../state/use";
@@ -220,12 +220,15 @@ function Cells({ nodes, series, isLoading, chosen, words, texts }: CellsProps) {
 
 const NO_DATA: Series = { from: 0, stepMs: 1, mean: [], min: [], max: [] };
 
+/** One sensor that shows a billion volts must not make flat lines of all others. */
+const MOST_VOLTS = 100;
+
 /** One scale for all, so that heights can be compared; the disconnects are on it. */
 function commonScale(nodes: Node[], all: AllSeries, field: Field): Scale {
   if (field === "state_of_charge_percent") return niceScale(0, 100, 100, 4);
   const of = (find: typeof lowest) => nodes.map((node) => find(all[node.node])).filter((value) => value !== null);
   const disconnects = field === "battery_volts" ? nodes.map(disconnectOf).filter((value) => value !== null) : [];
-  const values = [...of(lowest), ...of(highest), ...disconnects];
+  const values = [...of(lowest), ...of(highest), ...disconnects].filter((value) => UNITS[field].unit !== "V" || (value >= 0 && value <= MOST_VOLTS));
   if (values.length === 0) return niceScale(0, UNITS[field].span, UNITS[field].span, 5);
   return niceScale(Math.min(...values), Math.max(...values), UNITS[field].span, 5);
 }
@@ -295,7 +298,7 @@ const Cell = memo((props: CellProps) => {
 
 function Newest({ node, field, words, texts }: Props & { node: Node; field: Field }) {
   const { unit, decimals } = UNITS[field];
-  const isHidden = node.newest?.untrusted.includes(field) ?? false;
+  const isHidden = field === "battery_volts" ? areVoltsHidden(node) : (node.newest?.untrusted.includes(field) ?? false);
   const value = isHidden ? null : (node.newest?.[field] ?? null);
   if (value === null) {
     return (
