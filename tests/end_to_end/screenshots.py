@@ -67,18 +67,19 @@ def main() -> int:
         run_browser(program, WHOLE) as browser,
     ):
         with visit(browser, PHONE, locale="en-GB", device_scale_factor=2) as visited:
-            take(visited.page, f"{address}#/", FOLDER / "fleet.png")
+            take(visited.page, f"{address}#/", ".card .spark path", FOLDER / "fleet.png")
         with visit(browser, DESKTOP, locale="en-GB") as visited:
-            take(visited.page, f"{address}#/nodes/{weakest}", FOLDER / "node.png")
+            take(visited.page, f"{address}#/nodes/{weakest}", ".lanes canvas", FOLDER / "node.png")
     return 0
 
 
-def take(page: Page, address: str, path: Path) -> None:
-    """Show a page by our clock, wait until nothing is on its way, and write what is seen."""
+def take(page: Page, address: str, awaited: str, path: Path) -> None:
+    """Show a page by our clock, wait until all of it is there, and write what is seen."""
     page.clock.set_fixed_time(NOW)
     page.goto(address)
-    page.locator(".row .spark path, .lanes canvas").first.wait_for()
     page.wait_for_load_state("networkidle")
+    for one in (awaited, ".row .spark path"):
+        page.locator(one).first.wait_for(state="attached")
     path.write_bytes(pack(page, page.screenshot()))
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
