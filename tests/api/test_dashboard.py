@@ -33,6 +33,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "assets" / "index-1a2b.js").write_bytes(SCRIPT)
     (folder / "assets" / "index-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
     (folder / "assets" / "icon-3c4d.svg").write_bytes(b"<svg/>")
+    (folder / "licences.txt").write_text("© somebody", encoding="utf-8")
     (tmp_path / "secret.js").write_bytes(b"secret")
     (tmp_path / "secret.js.gz").write_bytes(gzip.compress(b"secret"))
     return folder
@@ -112,6 +113,12 @@ def test_a_file_that_was_not_compressed_is_sent_as_it_is(built: FlaskClient) -> 
     response = built.get("/assets/icon-3c4d.svg", headers={"Accept-Encoding": "gzip"})
     assert (response.data, response.mimetype) == (b"<svg/>", "image/svg+xml")
     assert "Content-Encoding" not in response.headers
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_the_licences_of_what_is_built_in_are_a_text(built: FlaskClient, prefix: str) -> None:
+    response = built.get(f"{prefix}/licences.txt")
+    assert (response.text, response.content_type) == ("© somebody", "text/plain; charset=utf-8")
 
 
 @pytest.mark.parametrize("accepted", ["", "gzip"])
@@ -247,6 +254,7 @@ def test_without_a_build_the_page_says_how_to_make_one(client: FlaskClient) -> N
     assert "make setup" in client.get("/").text
     assert "make setup" in client.get("/", headers={"Accept-Language": "de"}).text
     assert client.get("/assets/index-1a2b.js").status_code == 404
+    assert client.get("/licences.txt").status_code == 404
 
 
 def test_the_page_needs_no_database(folder: Path, tmp_path: Path) -> None:

@@ -141,9 +141,16 @@ def test_just_a_fifth_of_a_volt_is_no_alarm() -> None:
     assert Key.NEAR_DISCONNECT not in check_one(BOARD, battery_volts=12.1)
 
 
-@pytest.mark.parametrize("volts", [None, -1.0])
+@pytest.mark.parametrize("volts", [None, -1.0, 1e9])
 def test_a_voltage_that_nobody_knows_is_not_all_well(volts: float | None) -> None:
-    assert severities(check_one(BOARD, battery_volts=volts))[Key.BATTERY_UNKNOWN] is Severity.WARNING
+    found = check_one(BOARD, battery_volts=volts, status=0x500)
+    assert severities(found)[Key.BATTERY_UNKNOWN] is Severity.WARNING
+    assert Key.NEAR_DISCONNECT not in found
+    assert not any(name in one.values for one in found.values() for name in ("battery_volts", "margin_volts"))
+
+
+def test_a_battery_of_48_volts_that_charges_can_be_believed() -> None:
+    assert Key.BATTERY_UNKNOWN not in check_one(BOARD, battery_volts=58.4)
 
 
 # The programs' lies

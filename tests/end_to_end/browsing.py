@@ -22,10 +22,10 @@ FLAGS = (
 
 
 @contextmanager
-def run_browser(program: Path) -> Iterator[Browser]:
+def run_browser(program: Path, *flags: str) -> Iterator[Browser]:
     """Start a browser with a profile of its own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 

@@ -10,7 +10,7 @@ from tests.dashboard_mesh import CRITICAL, INACTIVE, LATE, LOST, SILENT_CONTROLL
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.end_to_end.browsing import PHONE, SCREENSHOTS, visit
 
@@ -127,6 +127,27 @@ def ask_in_vain(page: Page, milliseconds: int) -> None:
     """Let so much time pass, and wait until the nodes were asked for: the next attempt is planned from then on."""
     with page.expect_event("requestfailed", lambda request: "/v1/nodes" in request.url):
         page.clock.fast_forward(milliseconds)
+
+
+def test_of_very_many_nodes_the_list_says_where_it_ends_and_the_search_finds_the_others(
+    browser: Browser, address: str
+) -> None:
+    with visit(browser, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/v1/nodes", fill_list)
+        page.goto(address)
+        expect(page.locator(".strip h2")).to_contain_text("of the 1000 worst nodes")
+        expect(page.get_by_text("The list ends after the 1000 worst nodes.")).to_be_visible()
+        page.get_by_placeholder("Find a node").fill("Dach 1")
+        expect(page.locator("[data-node] h3")).to_have_text(["Dach 1"])
+        assert visited.troubles == []
+
+
+def fill_list(route: Route) -> None:
+    """Answer as if there were more nodes than a page holds, and those that are fine on the next one."""
+    worst, *_, fine = route.fetch().json()["nodes"]
+    others = [fine | {"node": f"Fern {number}", "newest": None} for number in range(999)]
+    route.fulfill(json={"nodes": [worst, *others], "next": "more"})
 
 
 def test_without_the_collector_it_shows_what_it_last_knew_and_comes_back(browser: Browser, address: str) -> None:

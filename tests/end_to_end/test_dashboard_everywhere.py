@@ -59,6 +59,9 @@ def test_every_page_works_for_everybody_and_asks_nobody_outside(browser: Browser
                 visited.page.screenshot(path=SCREENSHOTS / f"{shown}.png")
                 found = [*visited.check_accessibility(), *take_troubles(visited)]
                 found += ["wider than the window"] if visited.scrolls_sideways() else []
+                is_higher = visited.page.evaluate("document.documentElement.scrollHeight > innerHeight")
+                # On a desktop the parts of a page scroll by themselves.
+                found += ["higher than the window"] if size == DESKTOP and is_higher else []
                 found += ["not one h1"] if visited.page.locator("h1").count() != 1 else []
                 found += ["not marked as simulated"] if visited.page.locator(".simulated:visible").count() != 1 else []
                 wrong += [f"{shown}: {one}" for one in found]
@@ -99,16 +102,23 @@ def last_night(now: datetime) -> tuple[datetime, datetime]:
     return begin, min(begin + timedelta(hours=8), now)
 
 
-def draw_finger(page: Page, selector: str, begin: float, end: float) -> None:
-    """Draw a finger over the charts, from one share of their time to another."""
+def draw_fingers(page: Page, selector: str, *ways: tuple[float, float]) -> None:
+    """Draw fingers over the charts, each from one share of their time to another."""
     box = page.locator(selector).bounding_box()
     assert box is not None
     left, width = box["x"] + GUTTER, box["width"] - GUTTER - RIGHT
     session = page.context.new_cdp_session(page)
     for step, kind in enumerate(["touchStart", *["touchMove"] * 8, "touchEnd"]):
-        x = left + width * (begin + (end - begin) * min(step, 8) / 8)
-        points = [] if kind == "touchEnd" else [{"x": x, "y": box["y"] + 90}]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        shares = [begin + (end - begin) * min(step, 8) / 8 for begin, end in ways]
+        points = [{"x": left + width * share, "y": box["y"] + 90, "id": number} for number, share in enumerate(shares)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points})
+
+
+def chosen_span(page: Page) -> tuple[datetime, datetime]:
+    """The part of the time that the address of a node's page names."""
+    query = parse_qs(page.url.partition("?")[2])
+    begin, end = (datetime.fromisoformat(query[key][0]) for key in ("from", "to"))
+    return begin, end
 
 
 #: Beside the plots (frontend/src/charts/lane.ts).
@@ -134,12 +144,19 @@ def test_on_a_roof_one_finds_the_worst_node_and_what_became_of_it_last_night(bro
         now = datetime.fromtimestamp(page.evaluate("Date.now()") / 1000, ZoneInfo("Europe/Berlin"))
         night = last_night(now)
         begin, end = (1 - (now - at) / timedelta(days=1) for at in night)
-        draw_finger(page, ".lanes", begin, end)
+        draw_fingers(page, ".lanes", (begin, end))
         expect(header).not_to_contain_text("now")
-        query = parse_qs(page.url.partition("?")[2])
-        for key, wanted in zip(("from", "to"), night, strict=True):
-            assert abs(datetime.fromisoformat(query[key][0]) - wanted) < timedelta(minutes=20)
+        drawn = chosen_span(page)
+        assert all(abs(one - wanted) < timedelta(minutes=20) for one, wanted in zip(drawn, night, strict=True))
         expect(page.locator(".readout")).to_contain_text("V")
+
+        # What was under the fingers stays there: they end three times as far apart.
+        whole = page.url
+        draw_fingers(page, ".lanes", (0.4, 0.2), (0.6, 0.8))
+        expect(page).not_to_have_url(whole)
+        pinched, third = chosen_span(page), (drawn[1] - drawn[0]) / 3
+        wanted_span = (drawn[0] + third, drawn[1] - third)
+        assert all(abs(one - wanted) < third / 10 for one, wanted in zip(pinched, wanted_span, strict=True))
 
         page.get_by_role("button", name="Settings").click()
         page.get_by_role("button", name="Deutsch").click()

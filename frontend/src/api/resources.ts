@@ -1,9 +1,19 @@
-import { type Ask, Source, source } from "./source";
+import { type Ask, POLL_MS, Source, source } from "./source";
 import type { CollectorStatus, Comparison, Node, NodesPage } from "./types";
 
-/** The nodes, worst first; of more than a thousand, the worst thousand. */
+/** The list holds that many nodes; of a further one only the collector can tell. */
+export const MAX_LISTED = 1000;
+
+/** The nodes, worst first; of more than MAX_LISTED, the worst. */
 export const nodes = (): Source<Node[]> =>
   source("nodes", () => new Source("nodes", (ask) => ask("nodes", (page: NodesPage) => page.nodes)));
+
+/** The nodes whose name begins so, as large and small as it is written, of all that there are. */
+export const nodesNamed = (beginning: string): Source<Node[]> =>
+  source(`named ${beginning}`, () => {
+    const path = `nodes?prefix=${encodeURIComponent(beginning)}&limit=${MAX_NODES}`;
+    return new Source(`named ${beginning}`, (ask) => ask(path, (page: NodesPage) => page.nodes), POLL_MS, false);
+  });
 
 export const collectorStatus = (): Source<CollectorStatus> =>
   source("status", () => new Source("status", (ask) => ask("status", (body: CollectorStatus) => body)));

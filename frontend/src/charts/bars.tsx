@@ -1,5 +1,5 @@
-import { makeScale } from "./scale";
 import { useWidth } from "./skyline";
+import { niceScale, scaleTicks } from "./ticks";
 
 const LEFT = 52;
 const HEIGHT = 84;
@@ -16,15 +16,15 @@ export interface Bar {
 /** A bar for each value, from zero; with a list of the same for screen readers. */
 export function Bars({ box, bars, label, write }: { box: { current: HTMLElement | null }; bars: Bar[]; label: string; write: (value: number) => string }) {
   const width = useWidth(box);
-  const scale = makeScale(0, Math.max(1, ...bars.map((one) => one.value)), 4, 4);
-  const y = (value: number) => TOP + HEIGHT * (1 - value / scale.high);
+  const scale = niceScale(0, Math.max(4, ...bars.map((one) => one.value)), 0, 4);
+  const y = (value: number) => TOP + HEIGHT * (1 - value / scale.to);
   const step = (width - LEFT) / bars.length;
   const every = Math.ceil(60 / step);
   return (
     <>
       <svg class="bars" width={width} height={TOP + HEIGHT + BOTTOM} aria-hidden="true">
         {width > 0 &&
-          scale.ticks.map((tick) => (
+          scaleTicks(scale).map((tick) => (
             <g key={tick}>
               <line x1={LEFT} x2={width} y1={y(tick)} y2={y(tick)} stroke="var(--c-grid)" />
               <text class="svg-text" x={LEFT - 6} y={y(tick) + 4} text-anchor="end">

@@ -3,7 +3,7 @@ import type { FeatureCollection, Position } from "geojson";
 import { feature, mesh } from "topojson-client";
 import type { GeometryCollection, Topology } from "topojson-specification";
 import worldAddress from "world-atlas/countries-50m.json?url";
-import { roundStep } from "./scale";
+import { decimalsOf, niceStep, scaleTicks } from "./ticks";
 
 /** Leaflet's name for what lies below everything else. */
 const BELOW = "tilePane";
@@ -79,16 +79,16 @@ const LINES = 5;
 /** Gives meridians and parallels of what is seen, with their degrees at the edge. */
 export function drawGraticule(map: LeafletMap, write: (degrees: number, isLatitude: boolean, decimals: number) => string): Layer[] {
   const bounds = map.getBounds();
-  const step = roundStep(Math.max(0.001, (bounds.getEast() - bounds.getWest()) / LINES));
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const step = niceStep(Math.max(0.001, (bounds.getEast() - bounds.getWest()) / LINES));
+  const decimals = decimalsOf(step);
   const layers: Layer[] = [];
   const label = (at: [number, number], text: string, className: string) =>
     marker(at, { icon: divIcon({ className, html: text, iconSize: undefined }), interactive: false, keyboard: false });
-  for (const longitude of multiples(bounds.getWest(), bounds.getEast(), step)) {
+  for (const longitude of scaleTicks({ from: bounds.getWest(), to: bounds.getEast(), step })) {
     layers.push(line([[bounds.getSouth(), longitude], [bounds.getNorth(), longitude]]));
     layers.push(label([bounds.getSouth(), longitude], write(longitude, false, decimals), "degree x"));
   }
-  for (const latitude of multiples(Math.max(-85, bounds.getSouth()), Math.min(85, bounds.getNorth()), step)) {
+  for (const latitude of scaleTicks({ from: Math.max(-85, bounds.getSouth()), to: Math.min(85, bounds.getNorth()), step })) {
     layers.push(line([[latitude, bounds.getWest()], [latitude, bounds.getEast()]]));
     layers.push(label([latitude, bounds.getWest()], write(latitude, true, decimals), "degree y"));
   }
@@ -96,10 +96,3 @@ export function drawGraticule(map: LeafletMap, write: (degrees: number, isLatitu
 }
 
 const line = (points: [number, number][]): Polyline => new Polyline(points, { className: "graticule", weight: 1, interactive: false });
-
-/** Gives the multiples of a step between two values. */
-export function multiples(from: number, to: number, step: number): number[] {
-  const first = Math.ceil(from / step);
-  const last = Math.floor(to / step);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => (first + index) * step);
-}

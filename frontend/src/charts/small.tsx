@@ -2,10 +2,9 @@ import type { Series } from "../api/comparison";
 import { Store } from "../api/store";
 import { memo } from "../components/memo";
 import { useStore } from "../state/use";
-import type { Mark } from "./days";
-import type { Scale } from "./scale";
 import { gaps, linePath } from "./spark";
 import { nightsNear } from "./sun";
+import { type Scale, type Tick, scaleTicks } from "./ticks";
 
 export const LEFT = 38;
 export const RIGHT = 4;
@@ -22,7 +21,7 @@ export interface SmallProps {
   from: number;
   to: number;
   scale: Scale;
-  marks: Mark[];
+  marks: Tick[];
   disconnect: number | null;
   latitude: number | null;
   longitude: number | null;
@@ -39,7 +38,8 @@ export interface SmallProps {
 export const Small = memo((props: SmallProps) => {
   const { series, from, to, scale, marks, disconnect, width, height, label } = props;
   const plot = { width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
-  const share = (value: number) => (value - scale.low) / (scale.high - scale.low);
+  const ticks = scaleTicks(scale);
+  const share = (value: number) => (value - scale.from) / (scale.to - scale.from);
   const x = (at: number) => LEFT + clamp((at - from) / (to - from)) * plot.width;
   const y = (value: number) => TOP + (1 - clamp(share(value))) * plot.height;
   const pointsOf = (values: (number | null)[] = []) =>
@@ -57,11 +57,11 @@ export const Small = memo((props: SmallProps) => {
     <svg class="smallchart" data-plot width={width} height={height} role="img" aria-label={label}>
       {shaded.map((one) => span(one, "var(--c-night)"))}
       {holes.map((one) => span(one, "url(#hatch)"))}
-      {scale.ticks.map((tick, index) => (
+      {ticks.map((tick, index) => (
         <g key={tick}>
           <line x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} stroke="var(--c-grid)" />
           <text class="svg-text" x={LEFT - 5} y={y(tick) + 4} text-anchor="end">
-            {props.writeTick(tick, index === scale.ticks.length - 1)}
+            {props.writeTick(tick, index === ticks.length - 1)}
           </text>
         </g>
       ))}

@@ -82,4 +82,9 @@ describe("local days", () => {
       "2026-10-26T23:00",
     ]);
   });
+
+  it("begin at the quarter of an hour at which the zone's midnight is", () => {
+    const [first] = dayStarts(Date.parse("2026-11-18T00:00Z"), Date.parse("2026-11-21T00:00Z"), "Asia/Kathmandu");
+    expect(new Date(first!.at).toISOString()).toBe("2026-11-18T18:15:00.000Z");
+  });
 });

@@ -3,7 +3,7 @@ import type { Node, State } from "../api/types";
 import { Spark } from "../charts/spark";
 import { sayFinding } from "../i18n/findings";
 import type { Words } from "../i18n/use";
-import { TIGHT_VOLTS, batteryVolts, isStale, leadingFinding, marginVolts, needsYou } from "../state/fleet";
+import { TIGHT_VOLTS, areVoltsHidden, batteryVolts, isStale, leadingFinding, marginVolts, needsYou } from "../state/fleet";
 import { writeRoute } from "../state/route";
 import { Age } from "./age";
 import { Glyph, Value } from "./marks";
@@ -81,13 +81,12 @@ function Numbers({ node, words }: NodeProps) {
   const margin = marginVolts(node);
   const isOld = isStale(node.state);
   if (volts === null) {
-    const isHidden = node.newest?.untrusted.includes("battery_volts") ?? false;
     return (
       <div class="nums">
         <div class="volts unknown">
           <Value text="–" unit="V" />
         </div>
-        <div class="margin">{isHidden ? texts.hidden : texts.notKnown}</div>
+        <div class="margin">{areVoltsHidden(node) ? texts.hidden : texts.notKnown}</div>
       </div>
     );
   }

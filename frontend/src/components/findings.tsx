@@ -1,7 +1,7 @@
 import type { Finding, Node } from "../api/types";
 import { sayFinding } from "../i18n/findings";
 import type { Words } from "../i18n/use";
-import { isStale } from "../state/fleet";
+import { isStale, markOf } from "../state/fleet";
 import { useNow } from "../state/use";
 import { Age } from "./age";
 import { Glyph } from "./marks";
@@ -23,11 +23,12 @@ export function Findings({ node, words }: { node: Node; words: Words }) {
 function FindingRow({ finding, node, words }: { finding: Finding; node: Node; words: Words }) {
   const now = useNow();
   const { title, advice, value } = sayFinding(finding, words.language, words.format, now);
+  const mark = markOf(finding);
   const isFine = finding.severity === "fine" && !advice;
   const at = finding.values.heard_at ?? node.newest?.measured_at;
   return (
-    <li class={`s-${finding.severity}${isFine ? " ok" : ""}`}>
-      <Glyph state={finding.severity} label={words.texts.states[finding.severity]} />
+    <li class={`s-${mark}${isFine ? " ok" : ""}`}>
+      <Glyph state={mark} label={mark === "note" ? words.texts.note : words.texts.states[mark]} />
       <div>
         <p class="t">{title}</p>
         {advice && <p class="a">{advice}</p>}

@@ -19,8 +19,8 @@ export type IconName =
   | "minus"
   | "whole";
 
-/** A state's shape. Beside its word it is decoration; alone it says its name. */
-export const Glyph = ({ state, label }: { state: State; label?: string }) => (
+/** The shape of a state, or of a note. Beside its word it is decoration; alone it says its name. */
+export const Glyph = ({ state, label }: { state: State | "note"; label?: string }) => (
   <svg class="glyph" role={label ? "img" : undefined} aria-label={label} aria-hidden={label ? undefined : "true"}>
     <use href={`#g-${state}`} />
   </svg>

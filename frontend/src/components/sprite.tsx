@@ -41,6 +41,12 @@ export const Sprite = memo(() => (
       <circle cx="10" cy="10" r="8" fill="none" stroke="currentColor" stroke-width="2.2" stroke-dasharray="3.9 2.38" />
       <path d="m7.2 7.2 5.6 5.6m0-5.6-5.6 5.6" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" />
     </symbol>
+    {/* Nothing to do, but no tick either: worth knowing. */}
+    <symbol id="g-note" viewBox="0 0 20 20">
+      <circle cx="10" cy="10" r="8.2" fill="none" stroke="currentColor" stroke-width="2" />
+      <circle cx="10" cy="6.3" r="1.3" fill="currentColor" />
+      <path d="M10 9.6v4.6" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" />
+    </symbol>
     <symbol id="i-fleet" viewBox="0 0 24 24">
       <path d="M4 6.5h3M4 12h3M4 17.5h3M11 6.5h9M11 12h9M11 17.5h9" />
     </symbol>

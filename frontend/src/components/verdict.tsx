@@ -4,7 +4,7 @@ import { Ruler } from "../charts/ruler";
 import { sayFinding } from "../i18n/findings";
 import type { NodeTexts } from "../i18n/node";
 import type { Words } from "../i18n/use";
-import { TIGHT_VOLTS, batteryVolts, isStale, leadingFinding, marginVolts } from "../state/fleet";
+import { TIGHT_VOLTS, areVoltsHidden, batteryVolts, isStale, leadingFinding, marginVolts } from "../state/fleet";
 import { useNow } from "../state/use";
 import { Age } from "./age";
 import { Glyph, Value } from "./marks";
@@ -70,10 +70,9 @@ function Trio({ node, words, texts }: { node: Node; words: Words; texts: NodeTex
   const margin = marginVolts(node);
   const charge = believed(node, "state_of_charge_percent");
   const isOld = isStale(node.state);
-  const isHidden = node.newest?.untrusted.includes("battery_volts") ?? false;
   const unknown = (
     <span class="unknown">
-      – <small>{isHidden ? common.hidden : common.notKnown}</small>
+      – <small>{areVoltsHidden(node) ? common.hidden : common.notKnown}</small>
     </span>
   );
   return (

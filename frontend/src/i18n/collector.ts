@@ -67,7 +67,7 @@ export interface CollectorTexts {
   revision: string;
   database: string;
   timeZone: string;
-  links: { docs: string; metrics: string };
+  links: { docs: string; metrics: string; licences: string };
   start: string;
   steps: Record<StepName, string>;
   hints: Record<StepName, string>;
@@ -157,7 +157,7 @@ const en: CollectorTexts = {
   revision: "Revision",
   database: "Database",
   timeZone: "Time zone",
-  links: { docs: "What can be asked for", metrics: "Metrics" },
+  links: { docs: "What can be asked for", metrics: "Metrics", licences: "Licences of what is built in" },
   start: "From here to the first chart",
   steps: {
     configured: "A source is configured",
@@ -262,7 +262,7 @@ const de: CollectorTexts = {
   revision: "Revision",
   database: "Datenbank",
   timeZone: "Zeitzone",
-  links: { docs: "Was sich abfragen lässt", metrics: "Metriken" },
+  links: { docs: "Was sich abfragen lässt", metrics: "Metriken", licences: "Lizenzen des Eingebauten" },
   start: "Von hier bis zum ersten Diagramm",
   steps: {
     configured: "Eine Quelle ist eingestellt",

@@ -20,11 +20,15 @@ export interface Texts {
   simulated: string;
   simulatedMeans: string;
   states: Record<State, string>;
+  note: string;
   groups: Record<Group, string>;
   filter: string;
   headline: (count: number, isPast: boolean) => string;
   ofNodes: (count: number) => string;
   nodes: (count: number) => string;
+  ofWorst: (count: number) => string;
+  worst: (count: number) => string;
+  onlyWorst: (count: number) => string;
   asOf: (time: string) => string;
   since: (time: string) => string;
   needsYouBadge: (count: number) => string;
@@ -76,6 +80,7 @@ const en: Texts = {
   simulated: "Simulated.",
   simulatedMeans: "These nodes are not real.",
   states: { crit: "Needs you", lost: "Lost", warn: "Warning", late: "Late", silent: "Silent", fine: "Fine" },
+  note: "Note",
   groups: { crit: "Needs you", warn: "Warning", late: "Late", silent: "Silent", fine: "Fine" },
   filter: "Filter by state",
   headline: (count, isPast) => {
@@ -84,6 +89,9 @@ const en: Texts = {
   },
   ofNodes: (count) => `of ${count} ${count === 1 ? "node" : "nodes"}`,
   nodes: (count) => `${count} ${count === 1 ? "node" : "nodes"}`,
+  ofWorst: (count) => `of the ${count} worst nodes`,
+  worst: (count) => `the ${count} worst nodes`,
+  onlyWorst: (count) => `The list ends after the ${count} worst nodes. Search for the beginning of a name, as it is spelt, to find any other.`,
   asOf: (time) => `As of ${time}`,
   since: (time) => `at ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "needs" : "need"} you`,
@@ -136,6 +144,7 @@ const de: Texts = {
   simulated: "Simuliert.",
   simulatedMeans: "Diese Knoten gibt es nicht.",
   states: { crit: "Braucht Hilfe", lost: "Verschollen", warn: "Warnung", late: "Verspätet", silent: "Stumm", fine: "In Ordnung" },
+  note: "Hinweis",
   groups: { crit: "Hilfe", warn: "Warnung", late: "Verspätet", silent: "Stumm", fine: "Gut" },
   filter: "Nach Zustand filtern",
   headline: (count, isPast) => {
@@ -145,6 +154,9 @@ const de: Texts = {
   },
   ofNodes: (count) => `von ${count} Knoten`,
   nodes: (count) => `${count} Knoten`,
+  ofWorst: (count) => `von den ${count} schlechtesten Knoten`,
+  worst: (count) => `die ${count} schlechtesten Knoten`,
+  onlyWorst: (count) => `Die Liste endet nach den ${count} schlechtesten Knoten. Jeden anderen findest du, wenn du den Anfang seines Namens suchst, so wie er geschrieben wird.`,
   asOf: (time) => `Stand ${time}`,
   since: (time) => `um ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "braucht" : "brauchen"} Hilfe`,

@@ -358,7 +358,7 @@ function About({ status, words, texts }: StatusProps) {
         ]}
       />
       <p class="links">
-        <a href="v1/docs">{texts.links.docs}</a> <a href="metrics">{texts.links.metrics}</a>
+        <a href="v1/docs">{texts.links.docs}</a> <a href="metrics">{texts.links.metrics}</a> <a href="licences.txt">{texts.links.licences}</a>
       </p>
     </section>
   );

@@ -2,10 +2,9 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FIELDS, MAX_CELLS, RANGES, RANGE_NAMES, comparison, isPanel, type AllSeries, type Field, type Series } from "../api/comparison";
 import { nodes as nodesSource } from "../api/resources";
 import type { Node } from "../api/types";
-import { makeMarks, type Mark } from "../charts/days";
-import { makeScale, type Scale } from "../charts/scale";
 import { useWidth } from "../charts/skyline";
 import { LEFT, RIGHT, Small, cursor } from "../charts/small";
+import { type Scale, type Tick, decimalsOf, niceScale, timeTicks } from "../charts/ticks";
 import { Age, FrozenAt } from "../components/age";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon, Value } from "../components/marks";
@@ -14,7 +13,7 @@ import { Notice, Standing, frozenSince } from "../components/notices";
 import { COMPARE_TEXTS, type CompareTexts } from "../i18n/compare";
 import { useWords, type Words } from "../i18n/use";
 import { SORTS, highest, lowest, orderNodes, readCompared, writeCompared, type Compared, type Sort } from "../state/compare";
-import { isStale } from "../state/fleet";
+import { areVoltsHidden, isStale } from "../state/fleet";
 import { positionOf } from "../state/place";
 import { readQuery, writeRoute } from "../state/route";
 import { useMedia, useNow, useSource, useStore } from "../state/use";
@@ -186,7 +185,7 @@ function Cells({ nodes, series, isLoading, chosen, words, texts }: CellsProps) {
   const cell = Math.floor((width - GAP * (columns - 1)) / columns);
   const scale = useMemo(() => commonScale(nodes, series, chosen.field), [nodes.map((one) => one.node).join("\n"), series, chosen.field]);
   const marks = useMemo(
-    () => makeMarks(from, to, localeOf(words), words.timeZone, Math.max(2, Math.floor(cell / 64))),
+    () => timeTicks({ from, to }, Math.max(2, Math.floor(cell / 64)), localeOf(words), words.timeZone),
     [from, to, words, cell],
   );
   useEffect(() => () => cursor.set(null), [chosen.range]);
@@ -221,16 +220,17 @@ function Cells({ nodes, series, isLoading, chosen, words, texts }: CellsProps) {
 
 const NO_DATA: Series = { from: 0, stepMs: 1, mean: [], min: [], max: [] };
 
+/** One sensor that shows a billion volts must not make flat lines of all others. */
+const MOST_VOLTS = 100;
+
 /** One scale for all, so that heights can be compared; the disconnects are on it. */
 function commonScale(nodes: Node[], all: AllSeries, field: Field): Scale {
-  if (field === "state_of_charge_percent") return makeScale(0, 100, 100, 4);
+  if (field === "state_of_charge_percent") return niceScale(0, 100, 100, 4);
   const of = (find: typeof lowest) => nodes.map((node) => find(all[node.node])).filter((value) => value !== null);
   const disconnects = field === "battery_volts" ? nodes.map(disconnectOf).filter((value) => value !== null) : [];
-  const values = [...of(lowest), ...of(highest), ...disconnects];
-  if (values.length === 0) return makeScale(0, UNITS[field].span, UNITS[field].span, 5);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = (high - low) * 0.04;
-  return makeScale(low - room, high + room, UNITS[field].span, 5);
+  const values = [...of(lowest), ...of(highest), ...disconnects].filter((value) => UNITS[field].unit !== "V" || (value >= 0 && value <= MOST_VOLTS));
+  if (values.length === 0) return niceScale(0, UNITS[field].span, UNITS[field].span, 5);
+  return niceScale(Math.min(...values), Math.max(...values), UNITS[field].span, 5);
 }
 
 const disconnectOf = (node: Node): number | null => node.configuration?.low_voltage_disconnect_volts || null;
@@ -242,7 +242,7 @@ interface CellProps extends Props {
   from: number;
   to: number;
   scale: Scale;
-  marks: Mark[];
+  marks: Tick[];
   width: number;
   height: number;
   rangeName: string;
@@ -254,8 +254,8 @@ const Cell = memo((props: CellProps) => {
   const write = useMemo(() => (value: number) => words.format.number(value, decimals), [words, decimals]);
   const writeTick = useMemo(
     () => (value: number, isTop: boolean) =>
-      isTop ? words.format.withUnit(value, scale.decimals, unit) : words.format.number(value, scale.decimals),
-    [words, scale.decimals, unit],
+      isTop ? words.format.withUnit(value, decimalsOf(scale.step), unit) : words.format.number(value, decimalsOf(scale.step)),
+    [words, scale.step, unit],
   );
   const withUnit = (value: number | null) => (value === null ? null : words.format.withUnit(value, decimals, unit));
   const low = withUnit(lowest(series));
@@ -298,7 +298,7 @@ const Cell = memo((props: CellProps) => {
 
 function Newest({ node, field, words, texts }: Props & { node: Node; field: Field }) {
   const { unit, decimals } = UNITS[field];
-  const isHidden = node.newest?.untrusted.includes(field) ?? false;
+  const isHidden = field === "battery_volts" ? areVoltsHidden(node) : (node.newest?.untrusted.includes(field) ?? false);
   const value = isHidden ? null : (node.newest?.[field] ?? null);
   if (value === null) {
     return (

@@ -1,5 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { nodes as nodesSource, sparks, type Histories } from "../api/resources";
+import { MAX_LISTED, nodes as nodesSource, nodesNamed, sparks, type Histories } from "../api/resources";
+import type { Snapshot } from "../api/source";
+import { Store } from "../api/store";
 import type { Node } from "../api/types";
 import { Skyline } from "../charts/skyline";
 import { FrozenAt } from "../components/age";
@@ -57,11 +59,13 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   const histories = useSource(sparks()).value ?? {};
   const active = sortNodes(all.filter((one) => one.is_active));
   const inactive = all.length - active.length;
-  const shown = filterNodes(sortNodes(all), wanted);
+  const isCut = all.length >= MAX_LISTED;
+  const shown = filterNodes(sortNodes([...all, ...useFurther(all, isCut ? wanted.text.trim() : "")]), wanted);
   return (
     <>
-      <Strip nodes={active} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
+      <Strip nodes={active} isCut={isCut} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
       <Search words={words} text={wanted.text} />
+      {isCut && <p class="group">{texts.onlyWorst(MAX_LISTED)}</p>}
       <List nodes={shown} histories={histories} words={words} chosen={chosen} />
       {inactive > 0 && (
         <button type="button" class="btn more" onClick={() => view.set({ ...wanted, withInactive: !wanted.withInactive })}>
@@ -72,6 +76,23 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
     </>
   );
 }
+
+const NOBODY = new Store<Snapshot<Node[]>>({ value: [], at: null, failure: null });
+
+/** The nodes that the list has no room for and whose name begins so. Asked for when the typing pauses. */
+function useFurther(listed: readonly Node[], text: string): Node[] {
+  const [asked, ask] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => ask(text), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  const found = useStore<Snapshot<Node[]>>(asked === "" ? NOBODY : nodesNamed(asked)).value ?? [];
+  if (found.length === 0) return found;
+  const names = new Set(listed.map((one) => one.node));
+  return found.filter((one) => !names.has(one.node));
+}
+
+const TYPING_MS = 300;
 
 /** How old the newest reading of all is: the first sign of a collector that gathers nothing. */
 function Fresh({ nodes, words, frozenAt }: { nodes: readonly Node[]; words: Words; frozenAt: number | null }) {
@@ -89,6 +110,8 @@ function Fresh({ nodes, words, frozenAt }: { nodes: readonly Node[]; words: Word
 
 interface StripProps {
   nodes: readonly Node[];
+  /** There may be more nodes than the list holds. */
+  isCut: boolean;
   words: Words;
   wanted: View;
   frozenAt: number | null;
@@ -96,16 +119,17 @@ interface StripProps {
 }
 
 /** The headline, how far each node is from its disconnect, and how many there are of each state. */
-function Strip({ nodes, words, wanted, frozenAt, isBeside }: StripProps) {
+function Strip({ nodes, isCut, words, wanted, frozenAt, isBeside }: StripProps) {
   const { texts } = words;
   const now = useNow();
   const count = nodes.filter((one) => needsYou(one.state)).length;
+  const [ofAll, all] = isCut ? [texts.ofWorst, texts.worst] : [texts.ofNodes, texts.nodes];
   return (
     <section class="strip">
       <header>
         <h2>
           {texts.headline(count, frozenAt !== null)}{" "}
-          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? texts.nodes(nodes.length) : texts.ofNodes(nodes.length)}</span>
+          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? all(nodes.length) : ofAll(nodes.length)}</span>
         </h2>
         {isBeside && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
       </header>

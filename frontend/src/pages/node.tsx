@@ -1,4 +1,4 @@
-import { nodes } from "../api/resources";
+import { MAX_LISTED, nodes } from "../api/resources";
 import { nodeDetail, recent as recentOf } from "../api/series";
 import { POLL_MS } from "../api/source";
 import type { Node as NodeData } from "../api/types";
@@ -20,8 +20,6 @@ interface Props {
   isBeside: boolean;
 }
 
-/** The list holds that many nodes; of a further one only the collector can tell. */
-const MAX_LISTED = 1000;
 /** An answer of two polls ago at most. */
 const ASKED_MS = 2 * POLL_MS;
 

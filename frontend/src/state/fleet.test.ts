@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Finding, Node } from "../api/types";
-import { batteryVolts, filterNodes, fold, leadingFinding, marginVolts, newestMeasuredAt, sortNodes, tally } from "./fleet";
+import { areVoltsHidden, batteryVolts, filterNodes, fold, leadingFinding, marginVolts, markOf, newestMeasuredAt, sortNodes, tally } from "./fleet";
 
 function make(node: string, changes: Partial<Node> & { volts?: number | null; disconnect?: number | null; untrusted?: string[] } = {}): Node {
   const { volts = 13, disconnect = 11.9, untrusted = [], ...rest } = changes;
@@ -127,6 +127,18 @@ describe("the finding that a list shows", () => {
     expect(leadingFinding(make("a", { findings: [finding("health_unknown")] }))?.key).toBe("health_unknown");
     expect(leadingFinding(make("a"))).toBeNull();
   });
+});
+
+it("a voltage that the collector does not believe is hidden, one that was not sent is not known", () => {
+  const absurd = make("a", { volts: 1e9, findings: [finding("battery_unknown", "warn")] });
+  expect([batteryVolts(absurd), areVoltsHidden(absurd)]).toEqual([null, true]);
+  const unknown = make("a", { volts: null, findings: [finding("battery_unknown", "warn")] });
+  expect([batteryVolts(unknown), areVoltsHidden(unknown)]).toEqual([null, false]);
+});
+
+it("a finding that asks for nothing gets a tick only where it is good news", () => {
+  expect(["full", "upgrade_not_advised", "health_unknown"].map((key) => markOf(finding(key as Finding["key"])))).toEqual(["fine", "note", "note"]);
+  expect(markOf(finding("battery_low", "warn"))).toBe("warn");
 });
 
 it("the newest reading is that of any node", () => {

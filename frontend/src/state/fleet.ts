@@ -7,8 +7,12 @@ export const TIGHT_VOLTS = 0.2;
 export function batteryVolts(node: Node): number | null {
   const newest = node.newest;
   if (!newest || newest.battery_volts === null || newest.untrusted.includes("battery_volts")) return null;
+  if (node.findings.some((one) => one.key === "battery_unknown")) return null;
   return newest.battery_volts;
 }
+
+/** Tells whether battery volts were sent that cannot be believed. */
+export const areVoltsHidden = (node: Node): boolean => batteryVolts(node) === null && (node.newest?.battery_volts ?? null) !== null;
 
 /** Volts above the node's own disconnect; null: one of the two is not known. */
 export function marginVolts(node: Node): number | null {
@@ -80,6 +84,12 @@ export function leadingFinding(node: Node): Finding | null {
   }
   return worst;
 }
+
+/** What is good to hear. Of the rest, what asks nothing of anybody is a note: not known, or not to be done now. */
+const GOOD: FindingKey[] = ["full", "charging", "discharging"];
+
+/** The mark of a finding: its severity, or `note`, where a tick would say that all is well. */
+export const markOf = ({ severity, key }: Finding): State | "note" => (severity === "fine" && !GOOD.includes(key) ? "note" : severity);
 
 /** When the newest of these measured, in epoch ms; null: none did. */
 export function newestMeasuredAt(nodes: readonly Node[]): number | null {
