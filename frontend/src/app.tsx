@@ -3,7 +3,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { nodes } from "./api/resources";
 import { Navigation, Simulated } from "./components/layout";
 import { Loading } from "./components/notices";
-import { Sprite } from "./components/sprite";
 import { useWords } from "./i18n/use";
 import Fleet from "./pages/fleet";
 import { find } from "./state/find";
@@ -34,7 +33,6 @@ export function App() {
   }, [at, texts]);
   return (
     <>
-      <Sprite />
       <a class="skip" href="#content" onClick={(event) => skip(event, page.current)}>
         {texts.skip}
       </a>

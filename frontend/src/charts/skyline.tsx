@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Node } from "../api/types";
+import { memo } from "../components/memo";
 import type { Words } from "../i18n/use";
 import { isStale, marginVolts } from "../state/fleet";
 
@@ -12,7 +13,7 @@ const MAX_VOLTS = 1.5;
 const MAX_BARS = 300;
 
 /** One bar a node in the order of the list, as high as its margin to its own disconnect. */
-export function Skyline({ nodes, words }: { nodes: readonly Node[]; words: Words }) {
+export const Skyline = memo(({ nodes, words }: { nodes: readonly Node[]; words: Words }) => {
   const { texts, format } = words;
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
@@ -44,7 +45,7 @@ export function Skyline({ nodes, words }: { nodes: readonly Node[]; words: Words
       )}
     </div>
   );
-}
+});
 
 /** Where a margin is not known: high enough for its question mark. */
 const UNKNOWN_VOLTS = 0.9;

@@ -1,4 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { whenIdle } from "../api/idle";
 import { nodes as nodesSource, sparks, type Histories } from "../api/resources";
 import type { Node } from "../api/types";
 import { Skyline } from "../charts/skyline";
@@ -55,9 +56,10 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   const { texts } = words;
   const wanted = useStore(view);
   const histories = useSource(sparks()).value ?? {};
-  const active = sortNodes(all.filter((one) => one.is_active));
+  const sorted = useMemo(() => sortNodes(all), [all]);
+  const active = useMemo(() => sorted.filter((one) => one.is_active), [sorted]);
   const inactive = all.length - active.length;
-  const shown = filterNodes(sortNodes(all), wanted);
+  const shown = filterNodes(sorted, wanted);
   return (
     <>
       <Strip nodes={active} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
@@ -212,20 +214,24 @@ function List({ nodes, histories, words, chosen }: ListProps) {
   );
 }
 
-/** What is drawn at first: more than a window holds. The others follow a few at a time, so that taps are not kept waiting. */
-const FIRST = 10;
-const MORE = 40;
+/** What is drawn at first: more than a window holds. The others follow a few at a time, whenever nobody taps. */
+const FIRST = 8;
+const MORE = 20;
 let mostDrawn = FIRST; // who comes back from a node finds the list as it was
 
 function useDrawn(total: number): number {
   const [drawn, setDrawn] = useState(mostDrawn);
   useEffect(() => {
     if (drawn >= total) return;
-    const timer = setTimeout(() => {
+    let isWanted = true;
+    whenIdle(() => {
+      if (!isWanted) return;
       mostDrawn = drawn + MORE;
       setDrawn(mostDrawn);
     });
-    return () => clearTimeout(timer);
+    return () => {
+      isWanted = false;
+    };
   }, [drawn, total]);
   return drawn;
 }
