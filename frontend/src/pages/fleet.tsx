@@ -56,6 +56,10 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   const { texts } = words;
   const wanted = useStore(view);
   const histories = useSource(sparks()).value ?? {};
+  const hasLines = Object.keys(histories).length > 0;
+  useEffect(() => {
+    if (hasLines) whenIdle(loadNext);
+  }, [hasLines]);
   const sorted = useMemo(() => sortNodes(all), [all]);
   const active = useMemo(() => sorted.filter((one) => one.is_active), [sorted]);
   const inactive = all.length - active.length;
@@ -73,6 +77,11 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
       <Announcer nodes={active} words={words} />
     </>
   );
+}
+
+/** What a tap on a node will need. Without it now, it is asked for again then. */
+function loadNext(): void {
+  for (const one of [import("./node"), import("../charts/lanes")]) one.catch(() => {});
 }
 
 /** How old the newest reading of all is: the first sign of a collector that gathers nothing. */
