@@ -49,8 +49,12 @@ export default {
     // The Content-Security-Policy allows files of ours, and neither data: nor inline scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // How long hundreds of small files take is no news for who installs this.
-    rolldownOptions: { checks: { pluginTimings: false, bundlerTimings: false } },
+    rolldownOptions: {
+      // How long hundreds of small files take is no news for who installs this.
+      checks: { pluginTimings: false, bundlerTimings: false },
+      // What the first page needs is one file: several compress worse, and wait for each other.
+      output: { codeSplitting: { groups: [{ name: "first", tags: ["$initial"] }] } },
+    },
   },
   plugins: [addPlaces(), compress()],
   server: { proxy: { "/v1": "http://127.0.0.1:5000" } },

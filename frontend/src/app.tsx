@@ -1,9 +1,8 @@
 import type { ComponentType } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { nodes } from "./api/resources";
 import { Navigation, Simulated } from "./components/layout";
 import { Loading } from "./components/notices";
-import { Sprite } from "./components/sprite";
 import { useWords } from "./i18n/use";
 import Fleet from "./pages/fleet";
 import { find } from "./state/find";
@@ -34,7 +33,6 @@ export function App() {
   }, [at, texts]);
   return (
     <>
-      <Sprite />
       <a class="skip" href="#content" onClick={(event) => skip(event, page.current)}>
         {texts.skip}
       </a>
@@ -86,7 +84,8 @@ function lazily<P extends object>(load: () => Promise<{ default: ComponentType<P
   let loaded: ComponentType<P> | null = null;
   return (props: P) => {
     const [, render] = useState(0);
-    useEffect(() => {
+    // Not after the drawing: what was loaded ahead needs none without it.
+    useLayoutEffect(() => {
       if (loaded) return;
       // A chunk of an older build is gone after an upgrade: the page is loaded anew.
       load().then(

@@ -12,7 +12,9 @@ import "./style/node.css";
 applySettings();
 followLocation();
 watchPage();
-// Asked for before anything is drawn: on a phone the one takes as long as the other.
-void nodes().refresh();
-void collectorStatus().refresh();
+// Both were asked for with the page: mostly they are here in a blink, and nothing has to be drawn twice.
+const BLINK_MS = 100;
+const isKnown = nodes().get().value !== null;
+const answers = Promise.all([collectorStatus().refresh(), nodes().refresh()]);
+if (!isKnown) await Promise.race([answers, new Promise((resolve) => setTimeout(resolve, BLINK_MS))]);
 render(<App />, document.getElementById("app") as HTMLElement);

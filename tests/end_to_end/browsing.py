@@ -44,6 +44,9 @@ class Visit:
         self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
         self.page.on("requestfailed", self._note_failed)
         self.page.on("dialog", lambda dialog: self.troubles.append(f"dialog: {dialog.message}"))
+
+    def stand_between(self) -> None:
+        """Decide for each request whether it passes."""
         self.page.route("**/*", self._let_pass)
 
     def lose_collector(self) -> None:
@@ -78,13 +81,17 @@ class Visit:
 
 
 @contextmanager
-def visit(browser: Browser, size: tuple[int, int] = PHONE, **options: Any) -> Iterator[Visit]:
-    """Open a page as somebody who was never here."""
+def visit(
+    browser: Browser, size: tuple[int, int] = PHONE, *, is_between: bool = True, **options: Any
+) -> Iterator[Visit]:
+    """Open a page as somebody who was never here. Standing between it and the collector takes time of each request."""
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     try:
         visited = Visit(context.new_page())
         visited.watch()
+        if is_between:
+            visited.stand_between()
         yield visited
     finally:
         context.close()

@@ -1,4 +1,5 @@
 import { collectorNow, learnClock } from "./clock";
+import { whenIdle } from "./idle";
 import { keep, recall } from "./kept";
 import { Store } from "./store";
 
@@ -58,7 +59,7 @@ export class Source<T> extends Store<Snapshot<T>> {
       const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part }));
       const at = collectorNow();
       this.set({ value, at, failure: null });
-      if (this.isKept) keep(this.name, at, value);
+      if (this.isKept) whenIdle(() => keep(this.name, at, value));
     } catch (error) {
       this.set({ ...this.get(), failure: describe(error, this.get().failure) });
     } finally {

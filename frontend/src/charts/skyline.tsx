@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { whenIdle } from "../api/idle";
 import type { Node } from "../api/types";
+import { memo } from "../components/memo";
 import type { Words } from "../i18n/use";
 import { isStale, marginVolts } from "../state/fleet";
 
@@ -12,17 +14,20 @@ const MAX_VOLTS = 1.5;
 const MAX_BARS = 300;
 
 /** One bar a node in the order of the list, as high as its margin to its own disconnect. */
-export function Skyline({ nodes, words }: { nodes: readonly Node[]; words: Words }) {
+export const Skyline = memo(({ nodes, words }: { nodes: readonly Node[]; words: Words }) => {
   const { texts, format } = words;
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
+  // Hundreds of bars are slower than the first cards, which do not wait for them.
+  const [isDue, setDue] = useState(false);
+  useEffect(() => whenIdle(() => setDue(true)), []);
   const shown = nodes.slice(0, MAX_BARS);
   const step = (width - SCALE) / Math.max(shown.length, 8);
   const bar = shown.length > 60 ? Math.max(1, step) : Math.max(1, Math.min(16, step - 4));
   const y = (volts: number) => BASE - (Math.min(MAX_VOLTS, Math.max(0, volts)) / MAX_VOLTS) * HEIGHT;
   return (
     <div class="skyline" ref={box}>
-      {width > 0 && (
+      {isDue && width > 0 && (
         <svg width={width} height={BASE + 6} role="img" aria-label={texts.marginLabel}>
           <text class="svg-text" x="0" y="10">
             {texts.marginOfEach}
@@ -44,7 +49,7 @@ export function Skyline({ nodes, words }: { nodes: readonly Node[]; words: Words
       )}
     </div>
   );
-}
+});
 
 /** Where a margin is not known: high enough for its question mark. */
 const UNKNOWN_VOLTS = 0.9;

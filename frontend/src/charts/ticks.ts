@@ -115,7 +115,17 @@ export function dayStarts(from: number, to: number, timeZone: string | undefined
 
 type Options = Intl.DateTimeFormatOptions;
 
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** Made once: each lane writes the same times, and making one is slow. */
 function formatter(locale: string, options: Options, timeZone: string | undefined): Intl.DateTimeFormat {
+  const key = JSON.stringify([locale, options, timeZone]);
+  const format = formatters.get(key) ?? makeFormatter(locale, options, timeZone);
+  formatters.set(key, format);
+  return format;
+}
+
+function makeFormatter(locale: string, options: Options, timeZone: string | undefined): Intl.DateTimeFormat {
   try {
     return new Intl.DateTimeFormat(locale, { ...options, timeZone });
   } catch {

@@ -12,7 +12,12 @@ export function Age({ at, words, isOld = false }: { at: number; words: Words; is
   const isFrozen = useContext(FrozenAt) !== null;
   const { format } = words;
   return (
-    <time class={isOld ? "age old" : "age"} dateTime={new Date(at).toISOString()} title={format.at(at, now)}>
+    <time
+      class={isOld ? "age old" : "age"}
+      dateTime={new Date(at).toISOString()}
+      // Only for who points at it: of hundreds of nodes nobody reads the rest.
+      onPointerEnter={(event) => (event.currentTarget.title = format.at(at, now))}
+    >
       {isFrozen ? sayTime(words, at, now) : format.ago(at, now)}
     </time>
   );

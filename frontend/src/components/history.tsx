@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useContext, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type NodeDetail, type Series, csvPath, pastSeries, recentSeries } from "../api/series";
 import type { Source } from "../api/source";
 import type { Node } from "../api/types";
@@ -156,7 +156,7 @@ function Plots({ source, ...props }: PlotsProps) {
 /** What draws is larger than the rest of the page: it comes after it. */
 function useLanes(): ComponentType<LanesProps> | null {
   const [Lanes, set] = useState<ComponentType<LanesProps> | null>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     void import("../charts/lanes").then((module) => set(() => module.default));
   }, []);
   return Lanes;

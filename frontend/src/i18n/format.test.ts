@@ -22,6 +22,16 @@ describe("numbers", () => {
     expect(de.signed(-0.14, 2)).toBe("−0,14");
   });
 
+  it("are rounded and grouped as Intl would", () => {
+    for (const [locale, format] of [["en-GB", en], ["de-DE", de]] as const) {
+      for (const decimals of [0, 1, 2]) {
+        const intl = new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+        const values = [0, 999.5, 1000, 1234567.891, ...Array.from({ length: 4000 }, (_, index) => (11_000 + index) / 1000)];
+        for (const value of values) expect(format.number(value, decimals)).toBe(intl.format(value));
+      }
+    }
+  });
+
   it("are never a negative zero", () => {
     expect(en.number(-0.001, 2)).toBe("0.00");
     expect(en.signed(-0.001, 2)).toBe("+0.00");

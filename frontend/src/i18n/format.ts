@@ -8,9 +8,11 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const UNITS = {
-  en: { day: ["day", "days"], ago: (span: string) => `${span} ago` },
-  de: { day: ["Tag", "Tage"], ago: (span: string) => `vor ${span.replace(/Tage$/, "Tagen")}` },
+  en: { day: ["day", "days"], ago: (span: string) => `${span} ago`, point: ".", group: "," },
+  de: { day: ["Tag", "Tage"], ago: (span: string) => `vor ${span.replace(/Tage$/, "Tagen")}`, point: ",", group: "." },
 } as const;
+/** 12.045 is a little less in binary: so much more, and halves are rounded up as on paper. */
+const A_HAIR_MORE = 1 + 1e-12;
 
 /** How numbers and times are written in a language, times as the clock at the site shows them. */
 export interface Format {
@@ -33,25 +35,26 @@ export interface Format {
 
 export function makeFormat(language: Language, timeZone?: string): Format {
   const locale = language === "de" ? "de-DE" : "en-GB";
-  const format = (options: Intl.DateTimeFormatOptions) => dateFormat(locale, options, timeZone);
+  const format = (options: Intl.DateTimeFormatOptions) => once(() => dateFormat(locale, options, timeZone));
   const clock = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const shortDay = format({ day: "numeric", month: "short" });
   const longDay = format({ day: "numeric", month: "short", year: "numeric" });
-  const dayKey = dateFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit" }, timeZone);
+  const dayKey = once(() => dateFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit" }, timeZone));
   const words = UNITS[language];
 
   const number = (value: number, decimals = 0) => {
-    const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    const text = new Intl.NumberFormat(locale, options).format(value).replace("-", "−");
-    return /[1-9]/.test(text) ? text : text.replace("−", ""); // no "−0.00"
+    const [whole = "", fraction] = (Math.abs(value) * A_HAIR_MORE).toFixed(decimals).split(".");
+    const grouped = whole.replace(/\B(?=(\d{3})+$)/g, words.group);
+    const text = fraction === undefined ? grouped : grouped + words.point + fraction;
+    return value < 0 && /[1-9]/.test(text) ? `−${text}` : text; // no "−0.00"
   };
   const span = (ms: number) => {
     const [count, unit] = inUnits(Math.max(0, ms));
     return `${count}${BLANK}${unit === "day" ? words.day[count === 1 ? 0 : 1] : unit}`;
   };
   const day = (at: number, now: number) =>
-    (dayKey.format(at).slice(0, 4) === dayKey.format(now).slice(0, 4) ? shortDay : longDay).format(at);
-  const isToday = (at: number, now: number) => dayKey.format(at) === dayKey.format(now);
+    (dayKey().format(at).slice(0, 4) === dayKey().format(now).slice(0, 4) ? shortDay() : longDay()).format(at);
+  const isToday = (at: number, now: number) => dayKey().format(at) === dayKey().format(now);
   return {
     number,
     withUnit: (value, decimals, unit) => number(value, decimals) + BLANK + unit,
@@ -62,9 +65,15 @@ export function makeFormat(language: Language, timeZone?: string): Format {
     span,
     ago: (at, now) => (now - at > 7 * DAY ? day(at, now) : words.ago(span(now - at))),
     isToday,
-    at: (at, now) => (isToday(at, now) ? clock.format(at) : `${day(at, now)}, ${clock.format(at)}`),
+    at: (at, now) => (isToday(at, now) ? clock().format(at) : `${day(at, now)}, ${clock().format(at)}`),
     day,
   };
+}
+
+/** Makes something when it is first asked for: the first formatter of a kind takes a slow phone as long as a few nodes. */
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 function inUnits(ms: number): [number, string] {

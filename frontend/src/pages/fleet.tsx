@@ -1,4 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { whenIdle } from "../api/idle";
 import { MAX_LISTED, nodes as nodesSource, nodesNamed, sparks, type Histories } from "../api/resources";
 import type { Snapshot } from "../api/source";
 import { Store } from "../api/store";
@@ -57,10 +58,16 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   const { texts } = words;
   const wanted = useStore(view);
   const histories = useSource(sparks()).value ?? {};
-  const active = sortNodes(all.filter((one) => one.is_active));
+  const hasLines = Object.keys(histories).length > 0;
+  useEffect(() => {
+    if (hasLines) whenIdle(loadNext);
+  }, [hasLines]);
+  const sorted = useMemo(() => sortNodes(all), [all]);
+  const active = useMemo(() => sorted.filter((one) => one.is_active), [sorted]);
   const inactive = all.length - active.length;
   const isCut = all.length >= MAX_LISTED;
-  const shown = filterNodes(sortNodes([...all, ...useFurther(all, isCut ? wanted.text.trim() : "")]), wanted);
+  const further = useFurther(all, isCut ? wanted.text.trim() : "");
+  const shown = filterNodes(further.length > 0 ? sortNodes([...all, ...further]) : sorted, wanted);
   return (
     <>
       <Strip nodes={active} isCut={isCut} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
@@ -93,6 +100,11 @@ function useFurther(listed: readonly Node[], text: string): Node[] {
 }
 
 const TYPING_MS = 300;
+
+/** What a tap on a node will need. Without it now, it is asked for again then. */
+function loadNext(): void {
+  for (const one of [import("./node"), import("../charts/lanes")]) one.catch(() => {});
+}
 
 /** How old the newest reading of all is: the first sign of a collector that gathers nothing. */
 function Fresh({ nodes, words, frozenAt }: { nodes: readonly Node[]; words: Words; frozenAt: number | null }) {
@@ -236,20 +248,24 @@ function List({ nodes, histories, words, chosen }: ListProps) {
   );
 }
 
-/** What is drawn at first: more than a window holds. The others follow a few at a time, so that taps are not kept waiting. */
-const FIRST = 10;
-const MORE = 40;
+/** What is drawn at first: more than a window holds. The others follow a few at a time, whenever nobody taps. */
+const FIRST = 8;
+const MORE = 20;
 let mostDrawn = FIRST; // who comes back from a node finds the list as it was
 
 function useDrawn(total: number): number {
   const [drawn, setDrawn] = useState(mostDrawn);
   useEffect(() => {
     if (drawn >= total) return;
-    const timer = setTimeout(() => {
+    let isWanted = true;
+    whenIdle(() => {
+      if (!isWanted) return;
       mostDrawn = drawn + MORE;
       setDrawn(mostDrawn);
     });
-    return () => clearTimeout(timer);
+    return () => {
+      isWanted = false;
+    };
   }, [drawn, total]);
   return drawn;
 }

@@ -1,6 +1,6 @@
 import { FIELDS, RANGE_NAMES, type AllSeries, type Field, type RangeName } from "../api/comparison";
 import type { Node } from "../api/types";
-import { fold, sortNodes } from "./fleet";
+import { compareNames, fold, sortNodes } from "./fleet";
 
 export const SORTS = ["worst", "lowest", "name"] as const;
 export type Sort = (typeof SORTS)[number];
@@ -45,10 +45,7 @@ export function highest(series: AllSeries[string] | undefined): number | null {
 export function orderNodes(nodes: readonly Node[], { sort, text }: Compared, all: AllSeries): Node[] {
   const wanted = fold(text.trim());
   const found = sortNodes(nodes.filter((node) => node.is_active && fold(node.node).includes(wanted)));
-  if (sort === "name") {
-    const collator = new Intl.Collator(["de", "en"], { numeric: true });
-    return found.sort((a, b) => collator.compare(a.node, b.node));
-  }
+  if (sort === "name") return found.sort((a, b) => compareNames(a.node, b.node));
   if (sort === "worst") return found;
   const keyed = found.map((node) => ({ node, low: lowest(all[node.node]) ?? Infinity }));
   return keyed.sort((a, b) => (a.low === b.low ? 0 : a.low - b.low)).map(({ node }) => node);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Finding, Node } from "../api/types";
-import { areVoltsHidden, batteryVolts, filterNodes, fold, leadingFinding, marginVolts, markOf, newestMeasuredAt, sortNodes, tally } from "./fleet";
+import { areVoltsHidden, batteryVolts, compareNames, filterNodes, fold, leadingFinding, marginVolts, markOf, newestMeasuredAt, sortNodes, tally } from "./fleet";
 
 function make(node: string, changes: Partial<Node> & { volts?: number | null; disconnect?: number | null; untrusted?: string[] } = {}): Node {
   const { volts = 13, disconnect = 11.9, untrusted = [], ...rest } = changes;
@@ -58,6 +58,10 @@ describe("the order", () => {
       make("warn", { state: "warn" }),
     ];
     expect(names(sortNodes(nodes))).toEqual(["crit", "lost", "warn", "late", "silent", "low but fine", "Dach 9", "Dach 10"]);
+  });
+
+  it("of names takes no notice of case and accents, unless nothing else tells them apart", () => {
+    expect(["Zaun", "Öre", "ofen 2", "Ofen 10", "Ofen 2", "äpfel"].sort(compareNames)).toEqual(["äpfel", "Ofen 2", "ofen 2", "Ofen 10", "Öre", "Zaun"]);
   });
 
   it("puts a node whose margin nobody knows behind those that are known to be low", () => {

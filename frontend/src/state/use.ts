@@ -1,4 +1,4 @@
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { now } from "../api/clock";
 import type { Snapshot, Source } from "../api/source";
 import type { Store } from "../api/store";
@@ -7,7 +7,8 @@ import type { Store } from "../api/store";
 export function useStore<T>(store: Store<T>): T {
   const [, render] = useReducer((count: number, _: void) => count + 1, 0);
   const value = store.get();
-  useEffect(() => {
+  // Before anything is drawn: what listening asks for is then on its way meanwhile.
+  useLayoutEffect(() => {
     const stop = store.listen(() => render());
     if (store.get() !== value) render(); // it changed since we looked
     return stop;

@@ -1,0 +1,9 @@
+/** At the latest after so many ms: a page may be busy for long. */
+const PATIENCE_MS = 2000;
+
+/** Does something once the page is drawn and nobody waits for an answer to a tap. */
+export function whenIdle(work: () => void): void {
+  // Not every Safari has it; there a timer lets taps pass at least.
+  if (typeof requestIdleCallback === "function") requestIdleCallback(work, { timeout: PATIENCE_MS });
+  else setTimeout(work);
+}
