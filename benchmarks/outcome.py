@@ -35,6 +35,8 @@ class Size:
 class Benchmark:
     """A row of the table. `start` prepares and gives what measures a round; the bar is on figure / limit, or, where
     rounds have no limit, on the figure. A row without a bar is reported only.
+
+    `is_absolute`: the bar is on the figure, and the limit stands beside it for orientation.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Benchmark:
     start: Callable[[Size], AbstractContextManager[Callable[[], Round]]]
     at_least: float | None = None
     at_most: float | None = None
+    is_absolute: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Outcome:
     @property
     def judged(self) -> list[float]:
         """What the bar is on, of each round."""
-        return [one.figure if one.limit is None else one.figure / one.limit for one in self.rounds]
+        is_absolute = self.benchmark.is_absolute
+        return [one.figure if one.limit is None or is_absolute else one.figure / one.limit for one in self.rounds]
 
     @property
     def value(self) -> float:

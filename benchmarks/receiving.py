@@ -229,10 +229,6 @@ def start_written(size: Size) -> Iterator[Measure]:
             yield measure
 
 
-#: The aim is 5000 messages a second, set beside the 59 000 that mosquitto's own client library had received.
-MQTT_BAR = 0.085
-
-
 def _rate(nodes: int) -> Benchmark:
     return Benchmark(
         f"mqtt-{nodes}",
@@ -240,7 +236,9 @@ def _rate(nodes: int) -> Benchmark:
         "k/s",
         "mosquitto_sub",
         partial(start_rate, nodes=nodes),
-        at_least=MQTT_BAR,
+        # A ratio would judge the machine: with a faster one C gains more than Python.
+        at_least=5,
+        is_absolute=True,
     )
 
 

@@ -10,13 +10,15 @@ from benchmarks.history import FULL
 from benchmarks.outcome import Benchmark, Outcome, Round, Size, run, table
 
 
-def outcome(*rounds: Round, at_least: float | None = None, at_most: float | None = None) -> Outcome:
+def outcome(
+    *rounds: Round, at_least: float | None = None, at_most: float | None = None, is_absolute: bool = False
+) -> Outcome:
     @contextmanager
     def start(_size: Size) -> Iterator[Callable[[], Round]]:
         left = iter(rounds)
         yield lambda: next(left)
 
-    benchmark = Benchmark("name", "work", "s", "ideal", start, at_least, at_most)
+    benchmark = Benchmark("name", "work", "s", "ideal", start, at_least, at_most, is_absolute)
     (one,) = run([benchmark], Size(), len(rounds))
     return one
 
@@ -45,6 +47,11 @@ def test_a_bar_is_on_figure_by_limit_and_is_itself_enough(bars: dict[str, float]
 def test_without_a_limit_the_bar_is_on_the_figure() -> None:
     assert outcome(Round(48), at_most=48).has_passed is True
     assert outcome(Round(48.1), at_most=48).has_passed is False
+
+
+def test_an_absolute_bar_is_on_the_figure_whatever_the_limit() -> None:
+    judged = outcome(Round(6, 100), Round(4, 1), Round(7, 100), at_least=5, is_absolute=True)
+    assert (judged.value, judged.limit, judged.has_passed) == (6, 100, True)
 
 
 def test_the_table_names_what_failed() -> None:
