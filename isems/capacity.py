@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from isems.storage.counters import SINCE, WRITTEN_BYTES, read_counts
 from isems.storage.database import Database
-from isems.storage.history import count_nearly, count_since
+from isems.storage.history import count_nearly, count_since, find_oldest
 from isems.storage.size import measure_size
 
 HOUR, DAY = 3600, 86_400
@@ -29,7 +29,7 @@ class StorageReport(msgspec.Struct, frozen=True, kw_only=True):
     measurements: int
     #: Everything but the journal, divided by the measurements.
     bytes_per_measurement: float | None
-    #: Of the last seven days, by the measurements' own times: history that was imported does not count.
+    #: Of the last seven days, or since the first one, by the measurements' own times: history that was imported does not count.
     measurements_per_day: float
     growth_bytes_per_day: float | None
     #: If it goes on growing so, and nothing else fills the disk.
@@ -44,8 +44,7 @@ def report_storage(database: Database, now: int) -> StorageReport:
     with database.read() as connection:
         size = measure_size(connection)
         measurements = count_nearly(connection)
-        since = (now - GROWTH_DAYS * DAY) // HOUR * HOUR
-        per_day = count_since(connection, since) * DAY / (now - since)
+        per_day = _count_per_day(connection, now)
         written, written_since = _written_per_day(connection, now)
     each = size.used_bytes / measurements if measurements >= MIN_MEASUREMENTS else None
     growth = None if each is None else per_day * each
@@ -61,6 +60,12 @@ def report_storage(database: Database, now: int) -> StorageReport:
         written_bytes_per_day=written,
         written_since=written_since,
     )
+
+
+def _count_per_day(connection: Connection, now: int) -> float:
+    """Give the measurements a day of the last week, or since the first one where that is less."""
+    since = max(now - GROWTH_DAYS * DAY, find_oldest(connection) or 0) // HOUR * HOUR
+    return count_since(connection, since) * DAY / max(HOUR, now - since)
 
 
 def _written_per_day(connection: Connection, now: int) -> tuple[float | None, datetime | None]:

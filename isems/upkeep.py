@@ -43,8 +43,8 @@ class PruneReport(msgspec.Struct):
     rows: int = 0
     #: Days of single nodes.
     days: int = 0
-    #: Given back to the disk.
-    bytes: int = 0
+    #: Given back to the disk; None: nobody can tell yet.
+    bytes: int | None = 0
     #: Names of nodes of which nothing was deleted, because roll-ups are missing or differ from the records.
     unverified: list[str] = msgspec.field(default_factory=list)
 

@@ -78,6 +78,19 @@ def test_growth_is_that_of_the_last_week(stored: Database) -> None:
         assert (report.disk_free_bytes, report.days_until_full) == (None, None)
 
 
+def test_in_its_first_week_a_database_grows_by_what_came_so_far(database_url: str) -> None:
+    database = Database(database_url)
+    with database.write() as connection:
+        for name in "abcdefgh":
+            insert_measurements(connection, minutes(1440, name, NOON - DAY), NOON)
+    report = report_storage(database, NOON)
+    assert report.measurements_per_day == pytest.approx(8 * 1440, rel=0.05)
+    assert report.growth_bytes_per_day == pytest.approx(
+        report.measurements_per_day * (report.bytes_per_measurement or 0)
+    )
+    database.close()
+
+
 def test_of_next_to_nothing_nothing_is_concluded(database_url: str) -> None:
     database = Database(database_url)
     report = report_storage(database, NOON)

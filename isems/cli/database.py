@@ -10,7 +10,7 @@ import msgspec
 
 from isems.capacity import report_storage
 from isems.cli.base import FAILED, commands, exit_on_errors, opened, read_own_moment
-from isems.cli.words import describe_storage, is_quiet, printable
+from isems.cli.words import describe_storage, is_quiet, printable, size
 from isems.config import Config, read_days_to_keep
 from isems.domain.buckets import DAY
 from isems.errors import ConfigError, StorageError
@@ -165,11 +165,13 @@ def prune(keep_raw: str, *, dry_run: bool, as_json: bool) -> None:
     Each day is deleted only after its roll-ups were compared with it.
     """
     config = Config.from_environment()
-    before = read_own_moment(config).now - _read_days(keep_raw) * DAY
+    now = read_own_moment(config).now
+    before = now - _read_days(keep_raw) * DAY
     with opened(config.database_url) as database, _Bars() as bars:
         database.make_ready()
         if dry_run:
             report = find_prunable(database, before, config.timezone)
+            report.bytes = _estimate_bytes(database, report.rows, now)
         else:
             report = _prune(database, before, config.timezone, bars)
     click.echo(msgspec.json.encode(report).decode() if as_json else _describe_pruned(report, is_dry=dry_run))
@@ -192,11 +194,19 @@ def _prune(database: Database, before: int, zone: ZoneInfo, bars: _Bars) -> Prun
     return report
 
 
+def _estimate_bytes(database: Database, rows: int, now: int) -> int | None:
+    """Give what the disk gets back for so many records, by what one takes on average."""
+    if not database.is_sqlite:
+        return 0  # PostgreSQL keeps the room for the rows to come
+    each = report_storage(database, now).bytes_per_measurement
+    return None if each is None else round(rows * each)
+
+
 def _describe_pruned(report: PruneReport, *, is_dry: bool) -> str:
     did = "would be deleted" if is_dry else "were deleted"
     text = f"{report.rows} records of {report.nodes} nodes, {report.days} days in all, {did}"
-    if not is_dry:
-        text += f"; {report.bytes} bytes were given back to the disk"
+    if report.bytes is not None:
+        text += f"; {f'about {size(report.bytes)} would be' if is_dry else f'{report.bytes} bytes were'} given back to the disk"
     if report.unverified:
         names = ", ".join(printable(name) for name in report.unverified)
         text += f". Nothing more of these, whose roll-ups are not complete or differ from their records: {names}"

@@ -80,6 +80,10 @@ _COUNT_SINCE = text(
     "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
     " UNION ALL SELECT count(*) FROM inbox WHERE measured_at >= :since) AS parts"
 )
+_OLDEST = text(
+    "SELECT min(at) FROM (SELECT (SELECT min(measured_at) FROM measurement WHERE node_id = n.id) AS at FROM node n"
+    " UNION ALL SELECT min(measured_at) FROM inbox) AS oldest"
+)
 _COUNT_PARTS = text(
     "SELECT at, sum(part) FROM ("
     " SELECT (d.starts_at + d.ends_at) / 2 AS at, d.count AS part FROM rolled_up r CROSS JOIN daily d"
@@ -101,6 +105,12 @@ def count_nearly(connection: Connection) -> int:
 def count_since(connection: Connection, since: int) -> int:
     """Count the measurements of the time from `since` on, in the same way; it should be a full hour."""
     return int(connection.execute(_COUNT_SINCE, {"since": since}).scalar_one() or 0)
+
+
+def find_oldest(connection: Connection) -> int | None:
+    """Give the time of the oldest measurement that is kept, in epoch seconds; None where there is none."""
+    found: int | None = connection.execute(_OLDEST).scalar_one()
+    return found
 
 
 def count_by_day(connection: Connection, days: Sequence[date], zone: ZoneInfo) -> list[int]:
