@@ -123,6 +123,7 @@ class Subscriber:
                 flush=writer.flush,
                 window=lambda messages: writer.set_limit(messages // WINDOW_SHARE),
                 told=watch.tell,
+                forgotten=watch.note_forgotten,
             ).run(end)
 
     def write(self, payloads: Sequence[Payload]) -> list[IngestResult | Exception]:
@@ -190,13 +191,23 @@ class _Watch:
         with database.read() as connection:
             before = select_broker_states(connection).get(replica)
         self._heard_at = None if before is None else before.last_message_at
-        self._state = BrokerState(broker=place, is_well=False, sentence="connecting", since=int(time.time()))
+        self._state = BrokerState(
+            broker=place,
+            is_well=False,
+            sentence="connecting",
+            since=int(time.time()),
+            session_lost_at=None if before is None else before.session_lost_at,
+        )
         self._saved: BrokerState | None = None
 
     def tell(self, is_well: bool, sentence: str) -> None:
         """Take a new state; any thread may."""
         now = int(time.time())
         self._state = msgspec.structs.replace(self._state, is_well=is_well, sentence=sentence, since=now)
+
+    def note_forgotten(self) -> None:
+        """Note that the broker has lost our session; that stays true when all is well again."""
+        self._state = msgspec.structs.replace(self._state, session_lost_at=int(time.time()))
 
     def hear(self, received_at: int) -> None:
         """Note that a message came."""
@@ -251,9 +262,13 @@ class _Watch:
 
 def _is_news(state: BrokerState, saved: BrokerState | None) -> bool:
     """Tell whether it is worth a write: a message alone only once in a while, for the SD card's sake."""
-    if saved is None or (state.sentence, state.since) != (saved.sentence, saved.since):
+    if saved is None or _said(state) != _said(saved):
         return True
     return (state.last_message_at or 0) - (saved.last_message_at or 0) >= MESSAGE_SECONDS
+
+
+def _said(state: BrokerState) -> tuple[str, int, int | None]:
+    return state.sentence, state.since, state.session_lost_at
 
 
 @contextmanager

@@ -62,7 +62,11 @@ def test_every_metric_that_is_named_exists(sqlite_url: str) -> None:
 def test_the_flags_and_results_that_are_named_exist(sqlite_url: str) -> None:
     (flags,) = {match for one in EXPRESSIONS for match in re.findall(r'flag=~"([^"]*)"', one)}
     assert set(flags.split("|")) <= set(FLAGS.values())
-    assert {match for one in EXPRESSIONS for match in re.findall(r'result="([^"]*)"', one)} <= {"answered", "failed"}
+    assert {match for one in EXPRESSIONS for match in re.findall(r'result="([^"]*)"', one)} <= {
+        "answered",
+        "failed",
+        "overdue",
+    }
 
 
 #: What Grafana shows of a dashboard; a legend of nothing but labels is the same in every language.

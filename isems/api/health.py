@@ -33,6 +33,8 @@ class BrokerHealth(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     broker: str
     last_message_at: datetime | None
+    #: When the broker had forgotten the session: what was sent while we were away before that is lost.
+    session_lost_at: datetime | None
     #: Another process waits to take over.
     has_standby: bool
 
@@ -140,6 +142,7 @@ def _judge(connection: Connection, replica: str, state: BrokerState) -> BrokerHe
         since=_instant(since),
         broker=state.broker,
         last_message_at=_instant(state.last_message_at),
+        session_lost_at=_instant(state.session_lost_at),
         has_standby=has_standby,
     )
 

@@ -14,6 +14,7 @@ from isems.api.exposition import CONTENT_TYPE, Metric, encode_metrics, label
 from isems.api.health import select_broker_health
 from isems.api.node_metrics import describe_nodes
 from isems.config import Config
+from isems.domain.polling import is_overdue
 from isems.storage import counters
 from isems.storage.backlog import count_backlog
 from isems.storage.database import database_of
@@ -21,6 +22,7 @@ from isems.storage.inbox import count_inbox
 from isems.storage.newest import select_newest_of_each
 from isems.storage.poll_targets import select_targets
 from isems.storage.rejected import count_dropped
+from isems.storage.replicas import FIRST
 from isems.storage.schema import HEAD
 from isems.storage.size import measure_size
 from isems.storage.undecided import count_bytes
@@ -41,7 +43,7 @@ def get_metrics() -> Response:
             *_nodes(connection, context.config(), now),
             *_counted(counters.read_counts(connection)),
             *_waiting(connection),
-            *_sources(connection, context.config()),
+            *_sources(connection, context.config(), now),
             *_store(connection),
         ]
     response = answer(encode_metrics(metrics))
@@ -98,16 +100,23 @@ def _waiting(connection: Connection) -> list[Metric]:
     return [undecided, backlog, inbox, dropped]
 
 
-def _sources(connection: Connection, config: Config) -> list[Metric]:
-    addresses = Metric("isems_collector_poll_addresses", "gauge", "Polled addresses by how the newest poll ended.")
+def _sources(connection: Connection, config: Config, now: int) -> list[Metric]:
+    addresses = Metric(
+        "isems_collector_poll_addresses", "gauge", "Polled addresses by how the newest poll ended, or too late."
+    )
     targets = select_targets(connection, config.router_ips).values()
-    failing = sum(target.error is not None for target in targets)
+    overdue = sum(is_overdue(target, now) for target in targets)
+    failing = sum(target.error is not None and not is_overdue(target, now) for target in targets)
     if targets:
         addresses.add(failing, label(result="failed"))
-        addresses.add(len(targets) - failing, label(result="answered"))
+        addresses.add(len(targets) - failing - overdue, label(result="answered"))
+        addresses.add(overdue, label(result="overdue"))
     broker = Metric("isems_collector_mqtt_up", "gauge", "1 while a replica of the subscriber receives.")
-    for replica, health in select_broker_health(connection).items():
+    known = select_broker_health(connection)
+    for replica, health in known.items():
         broker.add(int(health.is_well), label(replica=replica))
+    if config.broker is not None and not known:  # nobody ever subscribed
+        broker.add(0, label(replica=FIRST))
     return [addresses, broker]
 
 

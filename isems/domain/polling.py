@@ -50,6 +50,16 @@ LOW_MARGIN_VOLTS = 0.2
 JITTER = 0.1
 
 
+#: A poll that is later than this, and than three waits, will not come: whoever polls by cron may do it once an hour.
+OVERDUE_SECONDS = 7200
+
+
+def is_overdue(target: PollTarget, now: int) -> bool:
+    """Tell whether an address was not polled for so long that nobody seems to do it any more."""
+    late = max(OVERDUE_SECONDS, 3 * (target.wait_seconds or 0))
+    return target.polled_at is not None and now - target.polled_at > late
+
+
 class PollOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the last answer of an address held: how many records from when to when (epoch seconds).
 

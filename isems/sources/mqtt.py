@@ -97,11 +97,13 @@ class MqttSource:
         flush: Callable[[], None],
         window: Callable[[int], None] = lambda messages: None,
         told: Callable[[bool, str], None] = lambda is_well, sentence: None,
+        forgotten: Callable[[], None] = lambda: None,
     ) -> None:
         """`store` takes a payload and promises that it will be stored, `flush` makes it happen now.
 
         `window` is told how many messages the broker sends before it waits for an acknowledgement, `told` each change
-        of state: whether it is well, and a sentence.
+        of state: whether it is well, and a sentence. `forgotten` is called when the broker has lost our session, and what
+        came meanwhile with it.
         """
         self.broker = broker
         self.session = session
@@ -109,6 +111,7 @@ class MqttSource:
         self.flush = flush
         self.window = window
         self.told = told
+        self.forgotten = forgotten
         #: What came could not be stored: receiving alone is then no good news.
         self.is_refused = False
         #: Whether the broker should have a session of ours.
@@ -288,6 +291,7 @@ class Connection:
             self._backlog.is_expected = flags.session_present
             if self.source.has_session and not (flags.session_present or self.IS_CLEAN):
                 log.warning("%s: %s", self.source.broker.place, FORGOTTEN)
+                self.source.forgotten()
             self._begin(client, is_resumed=flags.session_present)
 
     def _begin(self, client: Client, *, is_resumed: bool) -> None:

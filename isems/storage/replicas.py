@@ -23,6 +23,8 @@ class BrokerState(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     since: int
     last_message_at: int | None = None
+    #: When it last found that the broker had forgotten its session, and what came meanwhile.
+    session_lost_at: int | None = None
     #: It was stopped, and said so.
     is_ended: bool = False
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from isems import __version__
@@ -48,7 +49,8 @@ def save(database: Database, replica: str, state: BrokerState) -> None:
 
 def test_each_replica_is_shown_as_it_said_last(database: Database) -> None:
     save(database, "1", WELL)
-    save(database, "attic", BrokerState(broker="broker:1883", is_well=False, sentence="no", since=1_700_000_000))
+    state = BrokerState(broker="broker:1883", is_well=False, sentence="no", since=1_700_000_000)
+    save(database, "attic", msgspec.structs.replace(state, session_lost_at=1_700_000_001))
     free = threading.Event()
     with hold_lock(database, lock_of("1"), free, free.set), hold_lock(database, lock_of("attic"), free, free.set):
         assert brokers_of(database) == {
@@ -58,6 +60,7 @@ def test_each_replica_is_shown_as_it_said_last(database: Database) -> None:
                 "since": "2023-11-14T22:13:20Z",
                 "broker": "broker:1883",
                 "last_message_at": "2023-11-14T22:14:20Z",
+                "session_lost_at": None,
                 "has_standby": False,
             },
             "attic": {
@@ -66,6 +69,7 @@ def test_each_replica_is_shown_as_it_said_last(database: Database) -> None:
                 "since": "2023-11-14T22:13:20Z",
                 "broker": "broker:1883",
                 "last_message_at": None,
+                "session_lost_at": "2023-11-14T22:13:21Z",
                 "has_standby": False,
             },
         }

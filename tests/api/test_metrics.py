@@ -17,11 +17,13 @@ from isems.collector import Collector
 from isems.config import Broker, Config, PushToken
 from isems.domain.clock import Moment, Uptime
 from isems.domain.payload import Payload, Source
+from isems.domain.polling import PollTarget
 from isems.ingest import ingest, store_payloads
 from isems.storage.counters import count, write_counts
 from isems.storage.database import Database
 from isems.storage.inbox import settle_database
 from isems.storage.measurements import insert_measurements
+from isems.storage.poll_targets import save_targets
 from isems.storage.schema import HEAD
 from tests.api.stored import line
 from tests.samples import measurement, sparse
@@ -155,9 +157,25 @@ def test_polls_are_counted_with_their_time(database: Database) -> None:
     collector.close()
     metrics = scrape(database, config)
     assert values(metrics, "isems_collector_polls", "result") == {("failed",): 1}
-    assert values(metrics, "isems_collector_poll_addresses", "result") == {("failed",): 1, ("answered",): 0}
+    assert values(metrics, "isems_collector_poll_addresses", "result") == {
+        ("failed",): 1,
+        ("answered",): 0,
+        ("overdue",): 0,
+    }
     seconds = values(metrics, "isems_collector_poll_seconds", "result")
     assert 0 <= seconds[("failed",)] < 30
+
+
+def test_addresses_that_nobody_polls_any_more_do_not_count_as_answering(lite: Database) -> None:
+    config = msgspec.structs.replace(CONFIG, router_ips=("192.0.2.1", "192.0.2.2", "192.0.2.3"))
+    ago = {"192.0.2.1": 0, "192.0.2.2": 8000, "192.0.2.3": 3 * 86_400}
+    with lite.write() as connection:
+        at = int(time.time())
+        save_targets(
+            connection, [PollTarget(address=one, polled_at=at - old, answered_at=at - old) for one, old in ago.items()]
+        )
+    counted = values(scrape(lite, config), "isems_collector_poll_addresses", "result")
+    assert counted == {("answered",): 1, ("failed",): 0, ("overdue",): 2}
 
 
 def test_what_a_transaction_that_failed_did_is_not_counted(lite: Database, now: int) -> None:

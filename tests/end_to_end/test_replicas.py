@@ -255,7 +255,9 @@ def test_a_replica_that_cannot_be_retired_now_is_kept(
 # -- the state that others are told --------------------------------------------------------------
 
 
-def test_the_health_endpoint_follows_the_subscriber(database: Database, database_url: str, broker: Broker) -> None:
+def test_the_health_endpoint_follows_the_subscriber(
+    database: Database, database_url: str, broker: Broker, tmp_path: Path
+) -> None:
     with running(database_url, broker) as process:
         wait_for_line(process, "receiving")
         wait_until(lambda: "1" in health(database) and health(database)["1"]["is_well"])
@@ -266,6 +268,7 @@ def test_the_health_endpoint_follows_the_subscriber(database: Database, database
             "since": found["since"],
             "broker": broker.address,
             "last_message_at": None,
+            "session_lost_at": None,
             "has_standby": False,
         }
         assert found["since"].endswith("Z")
@@ -279,6 +282,11 @@ def test_the_health_endpoint_follows_the_subscriber(database: Database, database
         }
         broker.start()
         wait_until(lambda: health(database)["1"]["is_well"])
+        assert health(database)["1"]["session_lost_at"] is None
+        broker.stop()
+        (tmp_path / "mosquitto.db").unlink()  # as one does that is not told to keep any
+        broker.start()
+        wait_until(lambda: health(database)["1"]["session_lost_at"] is not None)
         process.kill()
         process.wait()
     dead = health(database)["1"]
@@ -294,6 +302,7 @@ def test_the_health_endpoint_follows_the_subscriber(database: Database, database
     ended = health(database)["1"]
     assert (ended["is_well"], ended["sentence"]) == (False, "not running: it was stopped")
     assert ended["since"] is not None
+    assert ended["session_lost_at"] == dead["session_lost_at"]
 
 
 def test_a_lock_whose_connection_is_cut_is_noticed_and_got_back(

@@ -121,6 +121,7 @@ export interface BrokerHealth {
   since: string | null;
   broker: string;
   last_message_at: string | null;
+  session_lost_at: string | null;
   has_standby: boolean;
 }
 
@@ -135,6 +136,7 @@ export interface CollectorStatus {
   polling: {
     answering: number;
     failing: number;
+    overdue: number;
     answered_at: string | null;
     troubles: { address: string; polled_at: string | null; answered_at: string | null; error: string }[];
   };

@@ -20,6 +20,7 @@ export interface CollectorTexts {
   broker: (place: string) => string;
   replica: (name: string) => string;
   standby: string;
+  sessionLost: (age: string) => string;
   lastMessage: (age: string) => string;
   noMessage: string;
   push: string;
@@ -27,6 +28,7 @@ export interface CollectorTexts {
   newest: (age: string) => string;
   noAnswer: (age: string | null) => string;
   moreTroubles: (count: number) => string;
+  overdue: (count: number) => string;
   noSource: string;
   rejected: string;
   kept: (count: number) => string;
@@ -85,6 +87,7 @@ const en: CollectorTexts = {
   broker: (place) => `Broker ${place}`,
   replica: (name) => `replica ${name}`,
   standby: "another one stands by",
+  sessionLost: (age) => `The broker had forgotten us ${age}: what was sent while this collector was away is lost`,
   lastMessage: (age) => `last message ${age}`,
   noMessage: "no message yet",
   push: "Push",
@@ -92,6 +95,7 @@ const en: CollectorTexts = {
   newest: (age) => `newest ${age}`,
   noAnswer: (age) => (age === null ? "Never answered" : `Last answer ${age}`),
   moreTroubles: (count) => `${count} more fail`,
+  overdue: (count) => `${count} not asked for two hours: does the program that polls run?`,
   noSource: "No source is configured. Set ISEMS_ROUTER_IPS, MQTT_SERVER or ISEMS_PUSH_TOKENS and start the collector anew.",
   rejected: "Rejected input",
   kept: (count) => `${count} kept`,
@@ -190,6 +194,7 @@ const de: CollectorTexts = {
   broker: (place) => `Broker ${place}`,
   replica: (name) => `Teilnehmer ${name}`,
   standby: "ein zweiter steht bereit",
+  sessionLost: (age) => `Der Broker hatte uns ${age} vergessen: was gesendet wurde, während dieser Sammler weg war, ist verloren`,
   lastMessage: (age) => `letzte Nachricht ${age}`,
   noMessage: "noch keine Nachricht",
   push: "Senden an den Sammler",
@@ -197,6 +202,7 @@ const de: CollectorTexts = {
   newest: (age) => `Neuestes ${age}`,
   noAnswer: (age) => (age === null ? "Hat nie geantwortet" : `Letzte Antwort ${age}`),
   moreTroubles: (count) => `${count} weitere antworten nicht`,
+  overdue: (count) => `${count} seit zwei Stunden nicht gefragt: läuft das Programm, das abfragt?`,
   noSource: "Keine Quelle ist eingestellt. ISEMS_ROUTER_IPS, MQTT_SERVER oder ISEMS_PUSH_TOKENS setzen und den Sammler neu starten.",
   rejected: "Abgewiesenes",
   kept: (count) => `${count} aufgehoben`,

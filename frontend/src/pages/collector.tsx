@@ -88,6 +88,7 @@ function Sources({ status, words, texts }: StatusProps) {
   const isAny = configured.addresses > 0 || configured.broker !== null || configured.has_push || Object.keys(newest).length > 0;
   const age = (name: SourceName) => (newest[name] ? <Age at={epoch(newest[name])} words={words} /> : <span class="age">{texts.nothingNew}</span>);
   const isSet = { poll: configured.addresses > 0, mqtt: configured.broker !== null || Object.keys(mqtt).length > 0, push: configured.has_push };
+  const allAnswer = polling.answering === configured.addresses;
   const others = (Object.keys(newest) as SourceName[]).filter((name) => !isSet[name as keyof typeof isSet]);
   return (
     <section class="panel">
@@ -95,8 +96,9 @@ function Sources({ status, words, texts }: StatusProps) {
       {!isAny && <p>{texts.noSource}</p>}
       <ul class="lines">
         {configured.addresses > 0 && (
-          <Line state={polling.failing > 0 ? "warn" : "fine"} word={polling.failing > 0 ? states.warn : states.fine} title={texts.polled(configured.addresses)} end={age("poll")}>
+          <Line state={allAnswer ? "fine" : "warn"} word={allAnswer ? states.fine : states.warn} title={texts.polled(configured.addresses)} end={age("poll")}>
             {texts.answering(polling.answering, configured.addresses)}
+            {polling.overdue > 0 && `, ${texts.overdue(polling.overdue)}`}
           </Line>
         )}
         {polling.troubles.slice(0, MAX_TROUBLES).map((one) => (
@@ -126,6 +128,7 @@ function Sources({ status, words, texts }: StatusProps) {
             <LastMessage at={one.last_message_at} words={words} texts={texts} />
             {one.has_standby && `, ${texts.standby}`}
             {!one.is_well && <span lang="en">. {one.sentence}</span>}
+            {one.session_lost_at !== null && <SessionLost at={one.session_lost_at} words={words} texts={texts} />}
           </Line>
         ))}
         {configured.has_push && <Line state="fine" word={states.fine} title={texts.push} end={age("push")} />}
@@ -147,6 +150,14 @@ function NoAnswer({ at, words, texts }: Props & { at: string | null }) {
 function LastMessage({ at, words, texts }: Props & { at: string | null }) {
   const now = useNow();
   return <>{at === null ? texts.noMessage : texts.lastMessage(words.format.ago(epoch(at), now))}</>;
+}
+
+const WEEK = 7 * 86_400_000;
+
+/** It does not come back, so it is told for as long as somebody may wonder about a gap. */
+function SessionLost({ at, words, texts }: Props & { at: string }) {
+  const now = useNow();
+  return now - epoch(at) < WEEK ? <>. {texts.sessionLost(words.format.ago(epoch(at), now))}</> : null;
 }
 
 function Rejected({ status, words, texts }: StatusProps) {

@@ -5,7 +5,7 @@ import { readProgress } from "./start";
 const status = (addresses: number): CollectorStatus =>
   ({
     configured: { addresses, broker: null, has_push: false },
-    polling: { answering: 0, failing: 0, answered_at: null, troubles: [] },
+    polling: { answering: 0, failing: 0, overdue: 0, answered_at: null, troubles: [] },
     mqtt: {},
     newest: {},
   }) as unknown as CollectorStatus;

@@ -18,7 +18,7 @@ from isems.api.v1.operations import resource
 from isems.api.version import Version, describe_version
 from isems.capacity import StorageReport, report_storage
 from isems.config import MapTiles
-from isems.domain.polling import PollTarget
+from isems.domain.polling import PollTarget, is_overdue
 from isems.sources.own_clock import is_kernel_synchronised
 from isems.storage.backlog import count_backlog
 from isems.storage.counters import read_counts
@@ -65,10 +65,13 @@ class PolledAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Polling(msgspec.Struct, frozen=True, kw_only=True):
-    """How polling goes, as every address was left by its newest poll."""
+    """How polling goes: every address as its newest poll left it, unless that was too long ago."""
 
     answering: int
     failing: int
+    overdue: Annotated[
+        int, msgspec.Meta(description="Not polled for two hours and three times its wait: does the collector run?")
+    ]
     answered_at: Annotated[datetime | None, msgspec.Meta(description="The newest usable answer of any.")]
     troubles: Annotated[list[PolledAddress], msgspec.Meta(description=f"Those that fail, no more than {MAX_TROUBLES}.")]
 
@@ -147,7 +150,7 @@ def get_status(_: StatusParameters, now: int) -> Response:
             configured=Configured(
                 len(config.router_ips), config.broker.place if config.broker else None, bool(config.push_tokens)
             ),
-            polling=_describe_polling(select_targets(connection, config.router_ips).values()),
+            polling=_describe_polling(select_targets(connection, config.router_ips).values(), now),
             mqtt=select_broker_health(connection),
             waiting=WaitingInput(count_bytes(connection), count_backlog(connection)),
             rejected=RejectedCounts(
@@ -161,7 +164,8 @@ def get_status(_: StatusParameters, now: int) -> Response:
     return answer(msgspec.json.encode(status))
 
 
-def _describe_polling(targets: Collection[PollTarget]) -> Polling:
+def _describe_polling(targets: Collection[PollTarget], now: int) -> Polling:
+    polled = [target for target in targets if not is_overdue(target, now)]
     troubles = [
         PolledAddress(
             address=target.address,
@@ -169,13 +173,14 @@ def _describe_polling(targets: Collection[PollTarget]) -> Polling:
             answered_at=instant_or_none(target.answered_at),
             error=target.error,
         )
-        for target in targets
+        for target in polled
         if target.error is not None
     ]
     answered = [target.answered_at for target in targets if target.answered_at is not None]
     return Polling(
-        answering=sum(target.error is None and target.answered_at is not None for target in targets),
+        answering=sum(target.error is None and target.answered_at is not None for target in polled),
         failing=len(troubles),
+        overdue=len(targets) - len(polled),
         answered_at=instant_or_none(max(answered, default=None)),
         troubles=troubles[:MAX_TROUBLES],
     )

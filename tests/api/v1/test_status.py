@@ -26,7 +26,7 @@ def test_an_empty_collector_has_a_status(database: Database) -> None:
     assert body["nodes"] == {"known": 0, "active": 0}
     assert body["rejected"] == {"kept": 0, "dropped": 0, "times": {}}
     assert body["configured"] == {"addresses": 0, "broker": None, "has_push": False}
-    assert body["polling"] == {"answering": 0, "failing": 0, "answered_at": None, "troubles": []}
+    assert body["polling"] == {"answering": 0, "failing": 0, "overdue": 0, "answered_at": None, "troubles": []}
     assert [one["rows"] for one in body["rows_per_day"]] == [0] * 14
     assert body["waiting"] == {"undecided_bytes": 0, "backlog_samples": 0}
     assert (body["mqtt"], body["is_simulation"], body["time_zone"]) == ({}, False, "Europe/Berlin")
@@ -63,7 +63,8 @@ def test_an_address_that_fails_is_told_with_its_error(database: Database) -> Non
                 PollTarget(address="192.0.2.2", polled_at=NOON, answered_at=NOON - 3600, error="no answer in 30 s"),
             ],
         )
-    polling = get(create_app(config, database).test_client(), "/api/v1/status")["polling"]
+    client = create_app(config, database, clock=lambda: NOON + 60).test_client()
+    polling = get(client, "/api/v1/status")["polling"]
     assert (polling["answering"], polling["failing"], polling["answered_at"]) == (1, 1, "2026-01-10T12:00:00Z")
     assert polling["troubles"] == [
         {
@@ -73,6 +74,23 @@ def test_an_address_that_fails_is_told_with_its_error(database: Database) -> Non
             "error": "no answer in 30 s",
         }
     ]
+
+
+@pytest.mark.parametrize(("later", "overdue"), [(7200, 0), (7201, 1), (9000, 1), (9001, 2)])
+def test_what_answered_when_it_was_last_polled_long_ago_does_not_count_as_well(
+    lite: Database, later: int, overdue: int
+) -> None:
+    """The process that polls may have died: what it stored last is not how things are."""
+    config = Config(database_url="unused", router_ips=("192.0.2.1", "192.0.2.2"))
+    with lite.write() as connection:
+        polled = PollTarget(address="192.0.2.1", polled_at=NOON, answered_at=NOON, wait_seconds=60)
+        rare = PollTarget(address="192.0.2.2", polled_at=NOON, error="no answer in 30 s", wait_seconds=3000)
+        save_targets(connection, [polled, rare])
+    client = create_app(config, lite, clock=lambda: NOON + later).test_client()
+    polling = get(client, "/api/v1/status")["polling"]
+    assert polling["overdue"] == overdue
+    assert (polling["answering"], polling["failing"]) == (overdue == 0, overdue < 2)
+    assert len(polling["troubles"]) == polling["failing"]
 
 
 @pytest.mark.parametrize("is_rolled_up", [False, True])
