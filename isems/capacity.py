@@ -1,6 +1,7 @@
 """How much room the data take, how fast they grow, and how long the disk has room for them."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from isems.storage.history import count_nearly, count_since, find_oldest
 from isems.storage.size import measure_size
 
 HOUR, DAY = 3600, 86_400
+MEGABYTE = 1_000_000
 #: Growth is that of the last days.
 GROWTH_DAYS = 7
 #: Of fewer measurements nothing can be told: tables that are nearly empty take room, too.
@@ -22,8 +24,12 @@ class StorageReport(msgspec.Struct, frozen=True, kw_only=True):
 
     #: The database with its indexes, roll-ups, rejected input and journal.
     database_bytes: int
-    #: Of SQLite's disk; of PostgreSQL's only its server knows.
-    disk_free_bytes: int | None
+    disk_free_bytes: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="Of SQLite's disk, whole megabytes: a few bytes are no news. Of PostgreSQL's only its server knows."
+        ),
+    ]
     disk_bytes: int | None
     #: Kept raw, to within some hours' of late ones.
     measurements: int
@@ -48,15 +54,16 @@ def report_storage(database: Database, now: int) -> StorageReport:
         written, written_since = _written_per_day(connection, now)
     each = size.used_bytes / measurements if measurements >= MIN_MEASUREMENTS else None
     growth = None if each is None else per_day * each
+    free = None if size.disk_free_bytes is None else size.disk_free_bytes // MEGABYTE * MEGABYTE
     return StorageReport(
         database_bytes=size.database_bytes,
-        disk_free_bytes=size.disk_free_bytes,
+        disk_free_bytes=free,
         disk_bytes=size.disk_bytes,
         measurements=measurements,
         bytes_per_measurement=each,
         measurements_per_day=per_day,
         growth_bytes_per_day=growth,
-        days_until_full=size.disk_free_bytes / growth if growth and size.disk_free_bytes is not None else None,
+        days_until_full=free / growth if growth and free is not None else None,
         written_bytes_per_day=written,
         written_since=written_since,
     )

@@ -73,6 +73,7 @@ def test_growth_is_that_of_the_last_week(stored: Database) -> None:
     assert report.growth_bytes_per_day == report.measurements_per_day * report.bytes_per_measurement
     if stored.is_sqlite:
         assert report.disk_free_bytes is not None
+        assert report.disk_free_bytes % 1_000_000 == 0
         assert report.days_until_full == pytest.approx(report.disk_free_bytes / report.growth_bytes_per_day)
     else:
         assert (report.disk_free_bytes, report.days_until_full) == (None, None)

@@ -6,6 +6,7 @@ from html import escape
 from flask import Response, request
 
 from isems.api import context
+from isems.api.answers import answer
 
 DEFAULT = "en"
 #: What every page says while it shows simulated nodes.
@@ -29,7 +30,7 @@ def banner(language: str) -> str:
 
 def make_page(html: str, language: str) -> Response:
     """Answer with a page of ours that loads nothing and runs nothing."""
-    response = Response(html, mimetype="text/html")
+    response = answer(html.encode(), "text/html")
     response.content_language.add(language)
     response.vary.add("Accept-Language")
     response.headers["Content-Security-Policy"] = (

@@ -1,10 +1,15 @@
 """The web server of `isems serve`: waitress, in a thread of its own."""
 
+import fcntl
 import logging
 import re
+import sys
+import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any
 
 from flask import Flask
@@ -24,6 +29,12 @@ log = logging.getLogger(__name__)
 THREADS = 16
 #: A longer body is refused before it is written to the disk. Where nobody may push, no body means anything.
 MAX_BODY_BYTES = 65_536
+#: No more of an answer is made while its client has so much to take; waitress keeps what is over a megabyte in a file.
+MAX_UNSENT_BYTES = 4_194_304
+#: Who takes nothing for so long, while an answer waits for it, is cut off.
+STALLED_SECONDS = 30
+#: So many answers may wait for their clients at once: the other threads are for everybody else.
+MAX_WAITING = THREADS // 2
 #: How long running requests may take once we were told to stop.
 END_SECONDS = 3
 #: No such byte may stand in a request line.
@@ -68,6 +79,7 @@ def _listen(app: Flask, config: Config, sockets: dict[int, Any]) -> Any:
             host=config.host,
             port=config.port,
             threads=THREADS,
+            outbuf_high_watermark=MAX_UNSENT_BYTES,
             clear_untrusted_proxy_headers=True,
             max_request_body_size=(PUSHED_BYTES if config.push_tokens else MAX_BODY_BYTES) + 1,
             ident=None,
@@ -121,4 +133,52 @@ class _TooLarge(RequestEntityTooLarge):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection whose client may read slowly or not at all, and then costs nobody else an answer."""
+
     parser_class = _Parser
+    waiting = threading.BoundedSemaphore(MAX_WAITING)
+
+    def writable(self) -> bool:
+        if self.will_close:
+            with suppress(OSError):  # the client is gone
+                if (
+                    self.total_outbufs_len
+                ):  # half an answer must not look like a whole one, also without chunks: reset it
+                    self.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", True, 0))
+                # A socket that is full, because its client takes nothing, would else never be ready to be closed.
+                self.socket.shutdown(SHUT_RDWR)
+        return bool(super().writable())
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait in a thread of the application; waitress' own waiting has no end."""
+        if not self._is_full():
+            return
+        with self.outbuf_lock:
+            self._flush_exception(self._flush_some, do_close=False)
+            if self._is_full() and not self._is_emptied():
+                self.will_close = True
+                self.connected = False  # so that waitress ends the answer
+                self.server.pull_trigger()
+
+    def _is_full(self) -> bool:
+        return bool(self.connected and self.total_outbufs_len > MAX_UNSENT_BYTES)
+
+    def _is_emptied(self) -> bool:
+        """Wait until the client took enough, or is gone; False: it takes nothing, or too many wait already."""
+        if not self.waiting.acquire(blocking=False):
+            return False
+        try:
+            while self._is_full():
+                untaken = self._count_untaken()
+                self.server.pull_trigger()
+                self.outbuf_lock.wait(STALLED_SECONDS)
+                if self._is_full() and self._count_untaken() == untaken:
+                    return False
+            return True
+        finally:
+            self.waiting.release()
+
+    def _count_untaken(self) -> int:
+        """With what the kernel holds: it takes more in lumps, between which a slow client would seem to take nothing."""
+        held = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
+        return int(self.total_outbufs_len) + int.from_bytes(held, sys.byteorder)

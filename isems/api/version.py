@@ -62,14 +62,22 @@ def _database_schema() -> str | None:
 @cache
 def read_revision(checkout: Path) -> str | None:
     """Give the commit that a checkout was on when it was first asked for, without calling git; None where unknown."""
-    git = checkout / ".git"
     try:
+        # A further worktree of git has a file there, and its references lie with the first one's.
+        git = _follow(checkout / ".git", checkout / ".git")
         head = (git / "HEAD").read_text(encoding="ascii").strip()
         name = head.removeprefix("ref: ")
-        text = head if name == head else _read_reference(git, name)
+        text = head if name == head else _read_reference(_follow(git / "commondir", git), name)
     except (OSError, UnicodeDecodeError):  # not a checkout, or another user's
         return None
     return text if REVISION.fullmatch(text) else None
+
+
+def _follow(file: Path, folder: Path) -> Path:
+    """Give the folder that a file names; where there is no such file, `folder`."""
+    if not file.is_file():
+        return folder
+    return file.parent / file.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
 
 
 def _read_reference(git: Path, name: str) -> str:

@@ -253,7 +253,8 @@ def _summarize(piece: _Piece, start: int, factor: int) -> Summary:
     count, least, greatest, total, last = piece[start : start + len(PARTS)]
     if not count:
         return UNKNOWN
-    return Summary(count, least / factor, greatest / factor, total / factor / count, last / factor)
+    # One division each, which rounds in order: the mean of equal values is that value, and none lies outside of the others.
+    return Summary(count, least / factor, greatest / factor, total / (factor * count), last / factor)
 
 
 _EXTENT = text(

@@ -234,8 +234,22 @@ def test_the_version_of_an_older_database_is_told(database_url: str) -> None:
     ],
 )
 def test_the_revision_is_that_of_the_checkout(tmp_path: Path, files: dict[str, str], revision: str | None) -> None:
+    write_all(tmp_path / ".git", files)
+    assert read_revision(tmp_path) == revision
+
+
+def write_all(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
-        path = tmp_path / ".git" / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert read_revision(tmp_path) == revision
+
+
+@pytest.mark.parametrize("is_relative", [True, False])
+@pytest.mark.parametrize("references", [{"refs/heads/x": "a" * 40}, {"packed-refs": f"{'a' * 40} refs/heads/x\n"}])
+def test_the_revision_of_a_worktree_is_its_own(tmp_path: Path, references: dict[str, str], is_relative: bool) -> None:
+    git = "first/.git/worktrees/second"
+    write_all(tmp_path / "first/.git", {"HEAD": "b" * 40, **references})
+    write_all(tmp_path / git, {"HEAD": "ref: refs/heads/x\n", "commondir": "../..\n"})
+    write_all(tmp_path / "second", {".git": f"gitdir: {f'../{git}' if is_relative else tmp_path / git}\n"})
+    assert read_revision(tmp_path / "second") == "a" * 40

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -22,7 +22,8 @@ from isems.storage.measurements import insert_measurements, select_between
 from isems.storage.nodes import find_node
 from isems.storage.pruning import NEWEST_KEPT, prune_node, select_prunable
 from isems.storage.rollups import roll_up, select_due, select_marks
-from isems.storage.series import FIELDS, Bucket, count_records, measure_open, select_buckets
+from isems.storage.series import FIELDS, Bucket, _summarize, count_records, measure_open, select_buckets
+from isems.storage.summing import SCALE_OF
 from tests.samples import measurement
 
 BERLIN, KATHMANDU, LISBON = (ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Kathmandu", "Europe/Lisbon"))
@@ -321,3 +322,18 @@ def test_the_cost_of_an_answer_is_what_roll_ups_leave_to_the_records(database: D
     assert 9.5 < cost("1d", KATHMANDU) < 10.1
     store(database, records("dear", *range(61, 3 * HOUR, HOUR)))
     assert cost("1h") * DAY - 6 * HOUR < 2.1 * DAY
+
+
+@given(
+    st.integers(-(2**31), 2**31 - 100),
+    st.lists(st.integers(0, 99), min_size=1, max_size=50),
+    st.sampled_from(sorted({scale.factor for scale in SCALE_OF.values()})),
+)
+@example(12_755, [0] * 5, 1000)
+def test_a_mean_is_not_outside_of_least_and_greatest(base: int, above: list[int], factor: int) -> None:
+    values = [base + one for one in above]
+    found = _summarize([len(values), min(values), max(values), sum(values), values[-1]], 0, factor)
+    assert found.min is not None
+    assert found.mean is not None
+    assert found.max is not None
+    assert found.min <= found.mean <= found.max

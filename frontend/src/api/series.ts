@@ -5,6 +5,7 @@ import type { Configuration, Node } from "./types";
 
 export interface NodeDetail extends Node {
   first_measured_at: string | null;
+  heard_at: string | null;
   is_shared: boolean;
   record_interval_seconds: number | null;
   time_zone: string;

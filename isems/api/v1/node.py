@@ -19,6 +19,7 @@ from isems.domain.buckets import make_edges
 from isems.domain.checks import RECORDS
 from isems.domain.completeness import count_expected, record_seconds
 from isems.domain.sharing import is_shared
+from isems.domain.silence import heard_at
 from isems.fleet import survey_node
 from isems.storage.configurations import read_configurations
 from isems.storage.newest import select_first_configured, select_first_time
@@ -69,6 +70,13 @@ class NodeDetails(NodeBody, frozen=True, kw_only=True):
     first_measured_at: Annotated[
         datetime | None, msgspec.Meta(description="Of a day whose records are gone, the begin of the day.")
     ]
+    heard_at: Annotated[
+        datetime | None,
+        msgspec.Meta(
+            description="The later of its newest record, by our clock, and its last live delivery, which is known to an hour."
+            " null: at no time that can be true."
+        ),
+    ]
     is_shared: Annotated[bool, msgspec.Meta(description="Two devices at least send under this id.")]
     record_interval_seconds: float | None
     time_zone: Annotated[str, msgspec.Meta(description="By whose clock days begin.")]
@@ -115,6 +123,7 @@ def _describe(connection: Connection, node: FoundNode, days: int, now: int) -> N
     return NodeDetails(
         **msgspec.structs.asdict(describe_node(known, now)),
         first_measured_at=instant_or_none(first_at),
+        heard_at=instant_or_none(heard_at(known.newest, known.node.delivered_at, known.node.clock_offset_seconds, now)),
         is_shared=is_shared(reversed(known.records[:RECORDS])),
         record_interval_seconds=interval,
         time_zone=zone.key,

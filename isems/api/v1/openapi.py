@@ -15,7 +15,7 @@ from isems.api.v1.parameters import MAX_NAME, Parameter, parameters_of
 
 DESCRIPTION = (
     "Measurements of solar-powered mesh nodes. Instants are RFC 3339 in UTC, units stand in the names, null is unknown. "
-    "Every answer has an ETag: ask again with If-None-Match, and 304 says that nothing is new. "
+    "Every answer but errors has an ETag: ask again with If-None-Match, and 304 says that nothing is new. "
     "An unknown parameter is an error, so that a slip does not pass for an answer."
 )
 NODE = "node"

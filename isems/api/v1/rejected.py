@@ -20,7 +20,9 @@ MAX_LIMIT = 1000
 class RejectedParameters(msgspec.Struct, frozen=True, kw_only=True):
     """Which rejected pieces."""
 
-    node: Annotated[str | None, Parameter(NODE, "Only what claims to be from this node.")] = None
+    node: Annotated[
+        str | None, Parameter(NODE, "Only what claims to be from this node, whether one is known by that name or not.")
+    ] = None
     reason: Annotated[str | None, Parameter(choice(*Reason), "Only what was rejected for this reason.")] = None
     limit: Annotated[int, Parameter(whole(1, MAX_LIMIT), "How many pieces at most.")] = 100
     cursor: Annotated[list[Any] | None, Parameter(CURSOR, "Where the page before ended: the `next` of its answer.")] = (

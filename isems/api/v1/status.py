@@ -10,11 +10,10 @@ from flask import Response
 from sqlalchemy import Connection
 
 from isems.api import context
-from isems.api.answers import answer
 from isems.api.dashboard import describe_tiles
 from isems.api.health import BrokerHealth, select_broker_health, select_newest_times
 from isems.api.v1.bodies import instant, instant_or_none
-from isems.api.v1.operations import resource
+from isems.api.v1.operations import answer_stored, resource
 from isems.api.version import Version, describe_version
 from isems.capacity import StorageReport, report_storage
 from isems.config import MapTiles
@@ -135,33 +134,40 @@ def get_status(_: StatusParameters, now: int) -> Response:
 
     Whether it can do its work at all, `/readyz` tells in its status code.
     """
-    config = context.config()
-    storage = report_storage(context.database(), now)
-    active_since = int(now - config.hide_inactive_after_days * DAY)
+    moment = now // 60 * 60
+    is_clock_trusted = context.config().is_clock_trusted or is_kernel_synchronised()
     with context.database().read() as connection:
-        status = StatusBody(
-            program=describe_version(),
-            time_zone=config.timezone.key,
-            is_simulation=context.is_demo(),
-            nodes=NodeCounts(
-                len(select_newest_of_each(connection)), len(select_newest_of_each(connection, active_since))
-            ),
-            newest={name: instant(at) for name, at in select_newest_times(connection).items()},
-            configured=Configured(
-                len(config.router_ips), config.broker.place if config.broker else None, bool(config.push_tokens)
-            ),
-            polling=_describe_polling(select_targets(connection, config.router_ips).values(), now),
-            mqtt=select_broker_health(connection),
-            waiting=WaitingInput(count_bytes(connection), count_backlog(connection)),
-            rejected=RejectedCounts(
-                count_rejected(connection), sum(count_dropped(connection).values()), _times(connection)
-            ),
-            rows_per_day=_count_days(connection, config.timezone, now),
-            is_clock_trusted=config.is_clock_trusted or is_kernel_synchronised(),
-            map_tiles=describe_tiles(),
-            storage=storage,
-        )
-    return answer(msgspec.json.encode(status))
+        brokers = select_broker_health(connection)  # locks tell of it, too, which are no data
+
+    def encode(connection: Connection) -> bytes:
+        return msgspec.json.encode(_describe(connection, brokers, is_clock_trusted, moment))
+
+    return answer_stored((brokers, is_clock_trusted, moment), encode)
+
+
+def _describe(connection: Connection, brokers: dict[str, BrokerHealth], is_clock_trusted: bool, now: int) -> StatusBody:
+    config = context.config()
+    active_since = int(now - config.hide_inactive_after_days * DAY)
+    return StatusBody(
+        program=describe_version(),
+        time_zone=config.timezone.key,
+        is_simulation=context.is_demo(),
+        nodes=NodeCounts(len(select_newest_of_each(connection)), len(select_newest_of_each(connection, active_since))),
+        newest={name: instant(at) for name, at in select_newest_times(connection).items()},
+        configured=Configured(
+            len(config.router_ips), config.broker.place if config.broker else None, bool(config.push_tokens)
+        ),
+        polling=_describe_polling(select_targets(connection, config.router_ips).values(), now),
+        mqtt=brokers,
+        waiting=WaitingInput(count_bytes(connection), count_backlog(connection)),
+        rejected=RejectedCounts(
+            count_rejected(connection), sum(count_dropped(connection).values()), _times(connection)
+        ),
+        rows_per_day=_count_days(connection, config.timezone, now),
+        is_clock_trusted=is_clock_trusted,
+        map_tiles=describe_tiles(),
+        storage=report_storage(context.database(), now),
+    )
 
 
 def _describe_polling(targets: Collection[PollTarget], now: int) -> Polling:

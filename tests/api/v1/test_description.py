@@ -155,6 +155,15 @@ def test_the_page_loads_nothing_and_runs_nothing(client: FlaskClient) -> None:
     assert set(links) - ids == {"openapi.json"}
 
 
+def test_the_page_is_sent_small_and_once(client: FlaskClient) -> None:
+    first = client.get("/api/v1/docs", headers={"Accept-Encoding": "gzip"})
+    assert len(first.data) < len(client.get("/api/v1/docs").data) / 3
+    assert first.vary.to_header() == "Accept-Encoding, Accept-Language"
+    had = {"If-None-Match": first.headers["ETag"]}
+    assert client.get("/api/v1/docs", headers=had).status_code == 304
+    assert client.get("/api/v1/docs", headers=had | {"Accept-Language": "de"}).status_code == 200
+
+
 def test_what_is_around_the_description_is_in_the_readers_language(client: FlaskClient) -> None:
     for language, texts in TEXTS.items():
         page = page_of(client, language)

@@ -203,8 +203,10 @@ def test_a_node_tells_when_it_was_first_and_last_measured(database: Database) ->
     store(database, [line(time=NOON - 86_400, shutdown="0"), line(time=NOON, shutdown="0")])
     body = get(client_of(database), "/api/v1/nodes/Dach")
     assert body["first_measured_at"] == "2026-01-09T12:00:00Z"
-    assert body["newest"]["measured_at"] == "2026-01-10T12:00:00Z"
+    assert body["newest"]["measured_at"] == body["heard_at"] == "2026-01-10T12:00:00Z"
     assert body["is_shared"] is False
+    store(database, [line(time=NOON - 600, shutdown="0")], now=NOON + 1800, is_live=True)
+    assert get(client_of(database), "/api/v1/nodes/Dach")["heard_at"] == "2026-01-10T12:30:00Z"
 
 
 def test_a_missing_parameter_is_named(client: FlaskClient) -> None:

@@ -1,5 +1,6 @@
 """How the collector fares, in one answer."""
 
+import threading
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,9 @@ from isems.domain.polling import PollTarget
 from isems.ingest import IngestResult
 from isems.storage.counters import write_counts
 from isems.storage.database import Database
+from isems.storage.locks import hold_lock
 from isems.storage.poll_targets import save_targets
+from isems.storage.replicas import BrokerState, lock_of, save_broker_state
 from isems.storage.rollups import roll_up
 from tests.api.stored import NOON, line, store
 from tests.api.v1.asking import get, problem
@@ -76,7 +79,7 @@ def test_an_address_that_fails_is_told_with_its_error(database: Database) -> Non
     ]
 
 
-@pytest.mark.parametrize(("later", "overdue"), [(7200, 0), (7201, 1), (9000, 1), (9001, 2)])
+@pytest.mark.parametrize(("later", "overdue"), [(7200, 0), (7260, 1), (9000, 1), (9060, 2)])
 def test_what_answered_when_it_was_last_polled_long_ago_does_not_count_as_well(
     lite: Database, later: int, overdue: int
 ) -> None:
@@ -120,6 +123,27 @@ def test_rejected_input_is_counted_by_reason_each_time_it_comes(database: Databa
         write_counts(connection)
     client = create_app(Config(database_url="unused"), database, clock=lambda: NOON).test_client()
     assert get(client, "/api/v1/status")["rejected"]["times"] == {"field_count": 2}
+
+
+def test_who_has_the_status_of_this_minute_gets_it_again_once_anything_was_written(lite: Database) -> None:
+    now = iter([NOON + 61, NOON + 80, NOON + 100])
+    client = create_app(Config(database_url="unused"), lite, clock=lambda: next(now)).test_client()
+    store(lite, [line(time=NOON)])
+    had = {"If-None-Match": client.get("/api/v1/status").headers["ETag"]}
+    assert client.get("/api/v1/status", headers=had).status_code == 304
+    store(lite, [line(time=NOON + 90)], now=NOON + 95)
+    assert client.get("/api/v1/status", headers=had).get_json()["rows_per_day"][-1]["rows"] == 2
+
+
+def test_a_subscriber_that_died_is_told_at_once_though_nothing_was_written(lite: Database) -> None:
+    client = create_app(Config(database_url="unused"), lite, clock=lambda: NOON).test_client()
+    state = BrokerState(is_well=True, sentence="receiving", since=NOON, broker="broker.example:1883")
+    with lite.write() as connection:
+        save_broker_state(connection, "1", state)
+    with hold_lock(lite, lock_of("1"), threading.Event(), lambda: None):
+        had = {"If-None-Match": client.get("/api/v1/status").headers["ETag"]}
+        assert client.get("/api/v1/status", headers=had).status_code == 304
+    assert not client.get("/api/v1/status", headers=had).get_json()["mqtt"]["1"]["is_well"]
 
 
 def test_there_is_nothing_to_choose(client: FlaskClient) -> None:
