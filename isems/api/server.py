@@ -141,9 +141,8 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     def writable(self) -> bool:
         if self.will_close:
             with suppress(OSError):  # the client is gone
-                if (
-                    self.total_outbufs_len
-                ):  # half an answer must not look like a whole one, also without chunks: reset it
+                # Half an answer must not look like a whole one, also without chunks: reset it.
+                if self.total_outbufs_len:
                     self.socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", True, 0))
                 # A socket that is full, because its client takes nothing, would else never be ready to be closed.
                 self.socket.shutdown(SHUT_RDWR)
