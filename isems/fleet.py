@@ -1,6 +1,6 @@
 """All nodes as their operator should see them: what they sent last, and whether it can be what it seems."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -87,9 +87,9 @@ class KnownNode(msgspec.Struct, frozen=True):
 CHUNK = 500
 
 
-def survey_nodes(connection: Connection, now: int, prefix: str = "") -> Iterator[KnownNode]:
-    """Give every node whose name begins so, by name, in a few statements for many of them."""
-    states = [state for state in select_node_states(connection, now) if state.name.startswith(prefix)]
+def survey_nodes(connection: Connection, now: int, is_wanted: Callable[[str], bool]) -> Iterator[KnownNode]:
+    """Give every node whose name is wanted, by name, in a few statements for many of them."""
+    states = [state for state in select_node_states(connection, now) if is_wanted(state.name)]
     for start in range(0, len(states), CHUNK):
         chunk = states[start : start + CHUNK]
         names = {state.id: state.name for state in chunk}

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response
 from sqlalchemy import Connection
@@ -14,7 +14,9 @@ from isems.api.exposition import CONTENT_TYPE, Metric, encode_metrics, label
 from isems.api.health import select_broker_health
 from isems.api.node_metrics import describe_nodes
 from isems.config import Config
+from isems.domain.measurement import Measurement
 from isems.domain.polling import is_overdue
+from isems.fleet import find_at, survey_nodes
 from isems.storage import counters
 from isems.storage.backlog import count_backlog
 from isems.storage.database import database_of
@@ -59,7 +61,18 @@ def _nodes(connection: Connection, config: Config, now: int) -> list[Metric]:
     left_out = Metric("isems_collector_nodes_left_out", "gauge", "Active nodes beyond ISEMS_METRICS_MAX_NODES.")
     left_out.add(len(newest) - len(shown))
     stale = max(STALE_SECONDS, 3 * config.poll_interval)
-    return [*describe_nodes(shown, now - stale), known, left_out]
+    return [*describe_nodes(shown, now - stale), _findings(connection, shown, config, now), known, left_out]
+
+
+def _findings(connection: Connection, shown: Sequence[Measurement], config: Config, now: int) -> Metric:
+    """Give what is found at nodes, also that they are silent."""
+    found = Metric("isems_node_finding", "gauge", "1 for each thing that is found at a node, as in the API.")
+    names = {measurement.node for measurement in shown}
+    for known in survey_nodes(connection, now, names.__contains__):
+        node = label(node=known.node.name)
+        for one in find_at(known, config.poll_interval, now):
+            found.add(1, f"{node},{label(key=one.key, severity=one.severity)}")
+    return found
 
 
 def _counted(counts: Mapping[str, float]) -> list[Metric]:

@@ -29,6 +29,7 @@ from tests.api.stored import line
 from tests.samples import measurement, sparse
 
 CONFIG = Config(database_url="sqlite:///unused.db")
+DAY = 86_400
 
 
 @pytest.fixture
@@ -102,6 +103,17 @@ def test_what_cannot_be_believed_is_left_out(database: Database, now: int) -> No
     flags = values(metrics, "isems_node_status", "node", "flag")
     assert flags["Stumm", "no_solar_communication"] == 1
     assert "Leer" not in {node for node, _ in flags}
+
+
+def test_what_is_found_at_a_node_is_what_the_api_says(database: Database, now: int) -> None:
+    low = measurement("Tief", now - 20, battery_volts=11.95, status=0x480)
+    store(database, low, measurement("Weg", now - 2 * DAY), measurement("Gut", now - 10), now=now)
+    told = {*values(scrape(database), "isems_node_finding", "node", "key", "severity").items()}
+    nodes = create_app(CONFIG, database).test_client().get("/api/v1/nodes").get_json()["nodes"]
+    assert told == {((node["node"], one["key"], one["severity"]), 1) for node in nodes for one in node["findings"]}
+    assert {("Tief", "near_disconnect", "crit"), ("Weg", "lost", "lost")} <= {labels for labels, _ in told}
+    few = scrape(database, msgspec.structs.replace(CONFIG, metrics_max_nodes=1))
+    assert {node for (node,) in values(few, "isems_node_finding", "node")} == {"Gut"}
 
 
 def test_beyond_the_limit_nodes_are_left_out_and_counted(database: Database, now: int) -> None:

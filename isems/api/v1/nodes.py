@@ -124,7 +124,8 @@ def list_nodes(parameters: NodesParameters, now: int) -> Response:
 
 def _select_page(connection: Connection, parameters: NodesParameters, now: int) -> NodesBody:
     order = Order(parameters.sort, parameters.cursor)
-    found = (describe_node(known, now) for known in survey_nodes(connection, now, parameters.prefix))
+    surveyed = survey_nodes(connection, now, lambda name: name.startswith(parameters.prefix))
+    found = (describe_node(known, now) for known in surveyed)
     wanted = (one for one in found if _is_wanted(one, parameters) and order.is_ahead(one))
     page = nsmallest(parameters.limit + 1, wanted, key=order.key_of)
     has_more = len(page) > parameters.limit
