@@ -3,9 +3,12 @@
 import gzip
 import zlib
 from collections.abc import Hashable, Iterator
+from contextlib import ExitStack
 from hashlib import blake2b
+from threading import BoundedSemaphore
 
 from flask import Response, request
+from werkzeug.exceptions import ServiceUnavailable
 
 #: Smaller bodies gain nothing.
 MIN_GZIP_BYTES = 1400
@@ -35,6 +38,30 @@ class SeenTags:
             self._tags.clear()
         self._tags[question] = (version, tag or "")
         return response
+
+
+#: Answers that a process makes while it sends them, at once: they take turns with each other, and with the boards that push.
+MAX_STREAMS = 6
+#: After so long it is worth asking again.
+STREAMS_RETRY_SECONDS = 5
+
+
+class Streams:
+    """Room for long answers: with as many of them as there are threads nobody else would be answered."""
+
+    def __init__(self) -> None:
+        self._free = BoundedSemaphore(MAX_STREAMS)
+
+    def take(self) -> ExitStack:
+        """Take a place, until what is given is closed. Raises ServiceUnavailable where there is none."""
+        if not self._free.acquire(blocking=False):
+            raise ServiceUnavailable(
+                f"{MAX_STREAMS} long answers are on their way already: try again in {STREAMS_RETRY_SECONDS} s",
+                retry_after=STREAMS_RETRY_SECONDS,
+            )
+        place = ExitStack()
+        place.callback(self._free.release)
+        return place
 
 
 def answer(body: bytes, mimetype: str = "application/json") -> Response:

@@ -7,8 +7,8 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from isems.api import dashboard, health, home, metrics, predecessor, problems, push, version
-from isems.api.answers import SeenTags
-from isems.api.context import CLOCK, CONFIG, DASHBOARD, DATABASE, GATE, TAGS
+from isems.api.answers import SeenTags, Streams
+from isems.api.context import CLOCK, CONFIG, DASHBOARD, DATABASE, GATE, STREAMS, TAGS
 from isems.api.prefix import StripPrefix
 from isems.api.push_store import Store, store_at_once
 from isems.api.redaction import redact_logs
@@ -44,6 +44,7 @@ def create_app(
     app.extensions[CONFIG] = config
     app.extensions[DATABASE] = database or Database(config.database_url)
     app.extensions[TAGS] = SeenTags()
+    app.extensions[STREAMS] = Streams()
     app.extensions[CLOCK] = clock
     app.extensions[DASHBOARD] = dashboard.BUILD
     dashboard.check_archive(config)

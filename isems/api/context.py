@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
-from isems.api.answers import SeenTags
+from isems.api.answers import SeenTags, Streams
 from isems.config import Config
 from isems.storage.database import Database
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CONFIG = "isems.config"
 DATABASE = "isems.database"
 TAGS = "isems.tags"
+STREAMS = "isems.streams"
 #: Tells epoch seconds.
 CLOCK = "isems.clock"
 #: The folder of the built dashboard.
@@ -43,6 +44,11 @@ def now() -> int:
 def tags() -> SeenTags:
     """Give the memory of what clients have already."""
     return cast(SeenTags, current_app.extensions[TAGS])
+
+
+def streams() -> Streams:
+    """Give the room for long answers."""
+    return cast(Streams, current_app.extensions[STREAMS])
 
 
 def dashboard() -> Path:

@@ -1,6 +1,7 @@
 """What can be asked for: each resource declares here its path, its parameters and its answer."""
 
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import ExitStack
 from functools import wraps
 from hashlib import blake2b
 from secrets import token_bytes
@@ -103,14 +104,29 @@ _PROCESS = token_bytes(8)
 
 
 def answer_streamed(question: Hashable, prepare: Callable[[Connection], Iterator[bytes]], mimetype: str) -> Response:
-    """Answer with what `prepare` gives, made as it is sent: outside of its connection. Question as above."""
+    """Answer with what `prepare` gives, made as it is sent: outside of its connection. Question as above.
+
+    Raises ServiceUnavailable where too many such answers are on their way.
+    """
     asked = (_PROCESS, request.path, question, context.database().data_version())
     tag = blake2b(repr(asked).encode(), digest_size=16).hexdigest()
     if response := not_modified(tag):
         return response
-    with context.database().read() as connection:
-        pieces = prepare(connection)
-    return stream(pieces, mimetype, tag)
+    place = context.streams().take()
+    try:
+        with context.database().read() as connection:
+            pieces = prepare(connection)
+    except BaseException:
+        place.close()
+        raise
+    response = stream(_send_in(place, pieces), mimetype, tag)
+    response.call_on_close(place.close)  # also where it was never begun, as for HEAD
+    return response
+
+
+def _send_in(place: ExitStack, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with place:
+        yield from pieces
 
 
 class Page(Protocol):

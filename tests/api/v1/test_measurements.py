@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask.testing import FlaskClient
 
+from isems.api.answers import MAX_STREAMS
 from isems.api.app import create_app
 from isems.api.v1 import measurements
 from isems.config import Config
@@ -24,6 +25,7 @@ from tests.api.v1.asking import get, problem
 from tests.samples import measurement, minutes
 
 NODE = "Elektra-Dach"
+COMPARED = f"/api/v1/measurements?nodes={NODE}&field=battery_volts&format=csv"
 PATH = f"/api/v1/nodes/{NODE}/measurements"
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -327,3 +329,18 @@ def test_a_slow_client_holds_no_transaction(lite: Database) -> None:
     assert (busy, pages - moved) == (0, 0)
     assert len(b"".join(pieces).splitlines()) == 9000 - 4000
     response.close()
+
+
+@pytest.mark.parametrize("path", [f"/api/v1/nodes/{NODE}/measurements?step=raw&format=csv", COMPARED])
+def test_long_answers_leave_room_for_others(lite: Database, path: str) -> None:
+    client = fill(lite, 10)
+    begun = [client.get(path) for _ in range(MAX_STREAMS)]
+    refused = client.get(path)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.mimetype == "application/problem+json"
+    assert client.get(path.replace("csv", "columns")).status_code == 200
+    begun[0].close()
+    client.head(path).close()  # is never begun
+    assert client.get(path).text.endswith("\n")  # read to its end
+    begun += [client.get(path) for _ in range(2)]
+    assert [response.status_code for response in begun[-2:]] == [200, 503]
