@@ -33,7 +33,10 @@ COLUMNS = tuple(column.name for column in schema.measurement.columns)
 LIST = ", ".join(COLUMNS)
 _BULK = BulkInsert("inbox", COLUMNS)
 # The same record in both can only come from another program's hand; then what is in `measurement` stays.
-_SETTLE = f"INSERT INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
+# FAIL: without it SQLite could undo a part of the transaction, and keeps a copy of each page for that.
+_SETTLE = (
+    f"INSERT OR FAIL INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
+)
 #: Under this name a writing connection remembers the time of each node's newest record in `measurement`, or a later one:
 #: all of it that is rolled up is not newer either, also where the newest was taken out since.
 NEWEST = "newest"
