@@ -98,7 +98,7 @@ def _store_plain(
     results = []
     start = 0
     for arrival in arrivals:
-        part = part_of(inserted, start, arrival)
+        part = part_of(inserted, start, arrival) if len(arrivals) > 1 else inserted
         start += len(arrival.parsed.measurements)
         take_notes(connection, arrival, receipt_of(arrival, is_trusted=True), part, memories)
         rejected = [*arrival.parsed.rejected, *lost_of(arrival.parsed.measurements, arrival.parsed.raws, part)]

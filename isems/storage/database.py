@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -54,7 +54,6 @@ class Database:
         # PostgreSQL is, unless its own settings say otherwise.
         self.is_durable = is_durable or not self.is_sqlite
         self.engine = sqlite_file.open_engine(self.url, is_durable) if self.is_sqlite else _postgres_engine(self.url)
-        event.listen(self.engine, "begin", _begin)
         #: Ids of committed rows by what they are known by; see `KnownIds`.
         self.known_ids: dict[Any, Any] = {}
         self.tally = Tally()
@@ -229,11 +228,14 @@ class Database:
         self, begin: str, committed: Callable[[Connection], None] = lambda connection: None
     ) -> Iterator[Connection]:
         try:
-            with self.engine.connect().execution_options(isems_begin=begin) as connection:
+            with self.engine.connect() as connection:
                 with connection.begin():
-                    connection.info.pop("memory", None)  # of a transaction that failed
-                    connection.info["database"] = self
-                    connection.info["new_ids"] = connection.info["committed_ids"] = self.known_ids
+                    if begin:
+                        _begin(connection, begin)
+                    info = connection.info
+                    info.pop("memory", None)  # of a transaction that failed
+                    info["database"] = self
+                    info["new_ids"] = info["committed_ids"] = self.known_ids
                     yield connection
                 committed(connection)
         except OperationalError as error:
@@ -315,12 +317,12 @@ def _postgres_engine(url: URL) -> Engine:
     return create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=wanted)
 
 
-def _begin(connection: Connection) -> None:
-    if statement := connection.get_execution_options().get("isems_begin"):
-        if connection.dialect.name == "sqlite":
-            raw = raw_sqlite(connection)
-            raw.execute(statement).close()
-            if statement == BEGIN_READ["sqlite"]:  # which puts off the look at the file to the first statement
-                sqlite_file.ask(raw, "PRAGMA schema_version")
-        else:
-            connection.exec_driver_sql(statement).close()
+def _begin(connection: Connection, statement: str) -> None:
+    # Called, and no listener to SQLAlchemy's event: where there is one, each transaction joins all listeners anew.
+    if connection.dialect.name == "sqlite":
+        raw = raw_sqlite(connection)
+        raw.execute(statement).close()
+        if statement == BEGIN_READ["sqlite"]:  # which puts off the look at the file to the first statement
+            sqlite_file.ask(raw, "PRAGMA schema_version")
+    else:
+        connection.exec_driver_sql(statement).close()

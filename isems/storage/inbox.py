@@ -8,7 +8,7 @@ A record is either here or in `measurement`; the view `every_measurement` has bo
 safe as anything else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 from sqlalchemy import Connection
@@ -33,7 +33,10 @@ COLUMNS = tuple(column.name for column in schema.measurement.columns)
 LIST = ", ".join(COLUMNS)
 _BULK = BulkInsert("inbox", COLUMNS)
 # The same record in both can only come from another program's hand; then what is in `measurement` stays.
-_SETTLE = f"INSERT INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
+# FAIL: without it SQLite could undo a part of the transaction, and keeps a copy of each page for that.
+_SETTLE = (
+    f"INSERT OR FAIL INTO measurement SELECT {LIST} FROM inbox ORDER BY node_id, measured_at ON CONFLICT DO NOTHING"
+)
 #: Under this name a writing connection remembers the time of each node's newest record in `measurement`, or a later one:
 #: all of it that is rolled up is not newer either, also where the newest was taken out since.
 NEWEST = "newest"
@@ -74,10 +77,10 @@ def count_inbox(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT count(*) FROM inbox").scalar_one())
 
 
-def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Row]:
+def find(connection: Connection, keys: Set[Key]) -> dict[Key, Row]:
     """Give the rows here with these keys."""
     here = _rows_here(connection)
-    return {key: here[key] for key in keys if key in here}
+    return {key: here[key] for key in here.keys() & keys}
 
 
 def holds(connection: Connection, node_id: int, before: int) -> bool:
@@ -129,7 +132,7 @@ def may_be_sorted(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
     What comes live is newer than all before it: so it need not be looked up.
     """
     newest: dict[int, int] = memory_of(connection).setdefault(NEWEST, {})
-    if unknown := {row[0] for row in rows} - newest.keys():
+    if unknown := {row[0] for row in rows if row[0] not in newest}:
         found = raw_sqlite(connection).execute(_SELECT_NEWEST, (msgspec.json.encode(list(unknown)).decode(),))
         newest.update(found.fetchall())
     return [row for row in rows if row[1] <= newest[row[0]]]

@@ -1,6 +1,6 @@
 """The measurements: stored once, whoever brings them and in whatever order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
@@ -74,8 +74,8 @@ def insert_measurements(connection: Connection, measurements: Sequence[Measureme
         perhaps_stored = _perhaps_stored(connection, batch.rows)
     if not batch.rows:
         return inserted
-    stored = _select_stored(connection, batch.rows, perhaps_stored)
     new = dict(zip(map(_key_of, batch.rows), batch.rows, strict=True))
+    stored = _select_stored(connection, new.keys(), perhaps_stored)
     if stored or len(new) < len(batch.rows):
         new = _compare(connection, measurements, batch, stored, inserted)
     if new:
@@ -104,7 +104,7 @@ def _insert_new(connection: Connection, new: dict[Key, Row]) -> None:
 def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
     """Note the configurations of nodes that tell another one than is noted; asks only for what it does not remember."""
     noted: dict[int, int] = memory_of(connection).setdefault(NOTED, {})
-    if all(noted.get(node_id) == configuration_id for node_id, configuration_id in pairs):
+    if noted.items() >= pairs:
         return
     changed = set(select_reconfigured(connection, pairs))
     note_configurations(connection, changed)
@@ -115,6 +115,7 @@ def _note_changes(connection: Connection, pairs: set[tuple[int, int]]) -> None:
 
 
 _key_of = itemgetter(0, 1)
+_pair_of = itemgetter(0, 2)
 _node_of = attrgetter("node")
 
 
@@ -144,14 +145,17 @@ def encode_batch(connection: Connection, measurements: Sequence[Measurement], in
     if inserted.beyond_limit:
         indices = [index for index in indices if measurements[index].node in ids]
         measurements = [measurements[index] for index in indices]
-    distinct = {id(m.configuration): (ids[m.node], m.configuration) for m in measurements}
-    placed = place_configurations(connection, distinct.values())
-    silent = {placed[key].configuration_id for key, (_, conf) in distinct.items() if is_placeholder(conf)}
+    distinct = {id(m.configuration): m for m in measurements}
+    placed = place_configurations(connection, [(ids[m.node], m.configuration) for m in distinct.values()])
+    silent = {placed[key].configuration_id for key, m in distinct.items() if is_placeholder(m.configuration)}
     if any(place.exact for place in placed.values()):
         rows = [_encode_one(ids[m.node], placed[id(m.configuration)], m) for m in measurements]
     else:
         rows = encode_rows(ids, {key: place.configuration_id for key, place in placed.items()}, measurements)
-    return Batch(rows, indices, {pair for pair in set(map(itemgetter(0, 2), rows)) if pair[1] not in silent})
+    telling = set(map(_pair_of, rows))
+    if silent:
+        telling = {pair for pair in telling if pair[1] not in silent}
+    return Batch(rows, indices, telling)
 
 
 def _leave_out_pruned(connection: Connection, batch: Batch, suspects: Sequence[Row], inserted: Inserted) -> bool:
@@ -241,8 +245,8 @@ def _update(connection: Connection, row: Row) -> None:
     connection.execute(table.update().where(*key).values(values))
 
 
-def _select_stored(connection: Connection, rows: list[Row], perhaps_stored: Sequence[Row]) -> dict[Key, Row]:
-    """Give the stored rows at the keys of these, among others perhaps."""
+def _select_stored(connection: Connection, keys: Set[Key], perhaps_stored: Sequence[Row]) -> dict[Key, Row]:
+    """Give the stored rows at these keys, among others perhaps."""
     times: dict[int, list[int]] = {}
     for row in perhaps_stored:
         times.setdefault(row[0], []).append(row[1])
@@ -256,7 +260,7 @@ def _select_stored(connection: Connection, rows: list[Row], perhaps_stored: Sequ
     if loose:
         found += _select_sorted_keys(connection, loose)
     stored = {row[:2]: row for row in found}
-    return stored if inbox.is_empty(connection) else stored | inbox.find(connection, map(_key_of, rows))
+    return stored if inbox.is_empty(connection) else stored | inbox.find(connection, keys)
 
 
 def _perhaps_stored(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
@@ -296,7 +300,7 @@ CHUNK = 10_000
 
 def select_times(connection: Connection, node_id: int, times: list[int]) -> list[Row]:
     """Give a node's rows at these times, and perhaps some between them, to whoever is writing."""
-    waiting = inbox.find(connection, [(node_id, time) for time in times])
+    waiting = inbox.find(connection, {(node_id, time) for time in times})
     return [*_select_sorted_times(connection, node_id, times), *waiting.values()]
 
 

@@ -1,7 +1,6 @@
 """What is known of a node before its next records are judged; above all the repaired runs of its clock (domain.repair)."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
@@ -19,7 +18,7 @@ MAX_PER_NODE = 100
 _SAVE = Upsert(table, key=["node_id", "offset_seconds"], replace=["first_at", "last_at"])
 
 
-class NodeMemory(NamedTuple):
+class NodeMemory(msgspec.Struct, frozen=True):
     """What is known of a node before its next records are judged; `runs` the newest first."""
 
     node_id: int | None

@@ -1,7 +1,6 @@
 """The nodes: a name and its number, which is never given away twice."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -21,10 +20,10 @@ CHUNK = 500
 def identify_nodes(connection: Connection, names: Iterable[str], now: int) -> dict[str, int]:
     """Give the id of each name, a new one for a new name; names beyond MAX_NODES are left out."""
     known = known_ids(connection)
-    ids = {name: known.get(name) for name in names}
+    ids = known.get_each(names)
     missing = [name for name, found in ids.items() if found is None]
     if not missing:
-        return cast(dict[str, int], ids)
+        return ids
     for start in range(0, len(missing), CHUNK):
         chunk = missing[start : start + CHUNK]
         found = _select_ids(connection, chunk)

@@ -110,7 +110,7 @@ def encode_rows(
                     centi[measurement.battery_celsius],
                     millivolts[measurement.charge_end_volts],
                     whole[measurement.status],
-                    measurement.time_repaired,
+                    1 if measurement.time_repaired else 0,  # the driver takes longer over a bool
                     None,
                 )
             )
@@ -146,7 +146,7 @@ def encode_exactly(node_id: int, configuration_id: int, measurement: Measurement
         configuration_id,
         *values,
         status,
-        measurement.time_repaired,
+        int(measurement.time_repaired),
         text,
     )
 

@@ -1,7 +1,7 @@
 """What a connection knows without asking: ids that never change, and what a writer wrote as long as nobody else does."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -20,6 +20,11 @@ class KnownIds(NamedTuple):
         """Give what is known by a key, or None where the database must be asked."""
         found = self.committed.get(key)
         return self.new.get(key) if found is None else found
+
+    def get_each(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """Give what is known by each of these keys."""
+        new, committed = self
+        return {key: committed[key] if key in committed else new.get(key) for key in keys}
 
     def remember(self, facts: Mapping[Any, Any]) -> None:
         """Remember these; they are forgotten if a writing transaction fails, since they may not exist then."""
