@@ -7,7 +7,6 @@ import msgspec
 from sqlalchemy import Connection
 
 from isems.storage.counters import SINCE, WRITTEN_BYTES, read_counts
-from isems.storage.database import Database
 from isems.storage.history import count_nearly, count_since, find_oldest
 from isems.storage.size import measure_size
 
@@ -45,13 +44,12 @@ class StorageReport(msgspec.Struct, frozen=True, kw_only=True):
     written_since: datetime | None
 
 
-def report_storage(database: Database, now: int) -> StorageReport:
-    """Examine the database; `now` in epoch seconds. Raises StorageError where it cannot be used."""
-    with database.read() as connection:
-        size = measure_size(connection)
-        measurements = count_nearly(connection)
-        per_day = _count_per_day(connection, now)
-        written, written_since = _written_per_day(connection, now)
+def report_storage(connection: Connection, now: int) -> StorageReport:
+    """Examine the database; `now` in epoch seconds."""
+    size = measure_size(connection)
+    measurements = count_nearly(connection)
+    per_day = _count_per_day(connection, now)
+    written, written_since = _written_per_day(connection, now)
     each = size.used_bytes / measurements if measurements >= MIN_MEASUREMENTS else None
     growth = None if each is None else per_day * each
     free = None if size.disk_free_bytes is None else size.disk_free_bytes // MEGABYTE * MEGABYTE

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from isems.capacity import MIN_MEASUREMENTS, report_storage
+from isems.capacity import MIN_MEASUREMENTS, StorageReport, report_storage
 from isems.cli.words import describe_storage, size
 from isems.storage.counters import NAME, count, read_counts, take_written_bytes
 from isems.storage.database import Database
@@ -33,6 +33,11 @@ def stored(database_url: str):  # type: ignore[no-untyped-def]
         insert_measurements(connection, minutes(20, "Dach", NOON), NOON)
     yield database
     database.close()
+
+
+def report_on(database: Database) -> StorageReport:
+    with database.read() as connection:
+        return report_storage(connection, NOON)
 
 
 def roll_all_up(database: Database) -> None:
@@ -65,7 +70,7 @@ def test_what_was_pruned_is_not_counted(stored: Database) -> None:
 
 
 def test_growth_is_that_of_the_last_week(stored: Database) -> None:
-    report = report_storage(stored, NOON)
+    report = report_on(stored)
     assert report.measurements == 14_620
     assert report.measurements_per_day == pytest.approx(1440 + 220 / 7, abs=10)
     assert report.bytes_per_measurement is not None
@@ -84,7 +89,7 @@ def test_in_its_first_week_a_database_grows_by_what_came_so_far(database_url: st
     with database.write() as connection:
         for name in "abcdefgh":
             insert_measurements(connection, minutes(1440, name, NOON - DAY), NOON)
-    report = report_storage(database, NOON)
+    report = report_on(database)
     assert report.measurements_per_day == pytest.approx(8 * 1440, rel=0.05)
     assert report.growth_bytes_per_day == pytest.approx(
         report.measurements_per_day * (report.bytes_per_measurement or 0)
@@ -94,7 +99,7 @@ def test_in_its_first_week_a_database_grows_by_what_came_so_far(database_url: st
 
 def test_of_next_to_nothing_nothing_is_concluded(database_url: str) -> None:
     database = Database(database_url)
-    report = report_storage(database, NOON)
+    report = report_on(database)
     assert (report.measurements, report.measurements_per_day) == (0, 0)
     assert (report.bytes_per_measurement, report.growth_bytes_per_day, report.days_until_full) == (None, None, None)
     assert list(describe_storage(report))[1:2] == ["growth: 0 measurements a day"]
@@ -106,7 +111,7 @@ def test_what_was_written_is_an_average_since_counting_began(sqlite_url: str) ->
     database = Database(sqlite_url)
     with database.write() as connection:
         save_state(connection, NAME, {"since": NOON - 2 * DAY, "written_bytes": 5_000_000})
-    report = report_storage(database, NOON)
+    report = report_on(database)
     assert report.written_bytes_per_day == 2_500_000
     assert report.written_since is not None
     assert report.written_since.timestamp() == NOON - 2 * DAY
@@ -139,5 +144,5 @@ def test_sizes_are_told_in_three_digits(count: float, text: str) -> None:
 
 
 def test_the_report_is_json(stored: Database) -> None:
-    fields = msgspec.json.decode(msgspec.json.encode(report_storage(stored, NOON)))
+    fields = msgspec.json.decode(msgspec.json.encode(report_on(stored)))
     assert {"database_bytes", "bytes_per_measurement", "days_until_full", "written_bytes_per_day"} <= fields.keys()

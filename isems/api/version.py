@@ -36,16 +36,16 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 @routes.get("/version")
 def get_version() -> Response:
     """Tell which version runs on what; works with an older database, too."""
-    return Response(msgspec.json.encode(describe_version()), mimetype="application/json")
+    return Response(msgspec.json.encode(describe_version(_database_schema())), mimetype="application/json")
 
 
-def describe_version() -> Version:
+def describe_version(database_schema: str | None) -> Version:
     """Give which version runs on what."""
     return Version(
         version=__version__,
         revision=read_revision(CHECKOUT),
         schema=HEAD,
-        database_schema=_database_schema(),
+        database_schema=database_schema,
         database=context.database().kind,
         python=".".join(map(str, sys.version_info[:3])),
     )

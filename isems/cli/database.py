@@ -151,7 +151,8 @@ def doctor(*, before_upgrade: bool, is_json: bool, predecessors_default: Path) -
             for sentence in describe_upgrade(database, read_own_moment(config), default=default):
                 click.echo(sentence)
             return
-        report = report_storage(database, read_own_moment(config).now)
+        with database.read() as connection:
+            report = report_storage(connection, read_own_moment(config).now)
     click.echo(msgspec.json.encode(report) if is_json else "\n".join(describe_storage(report)))
 
 
@@ -198,7 +199,8 @@ def _estimate_bytes(database: Database, rows: int, now: int) -> int | None:
     """Give what the disk gets back for so many records, by what one takes on average."""
     if not database.is_sqlite:
         return 0  # PostgreSQL keeps the room for the rows to come
-    each = report_storage(database, now).bytes_per_measurement
+    with database.read() as connection:
+        each = report_storage(connection, now).bytes_per_measurement
     return None if each is None else round(rows * each)
 
 

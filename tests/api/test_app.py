@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from isems.api.app import create_app
 from isems.api.context import DASHBOARD, DEMO
@@ -290,3 +291,39 @@ def test_the_copy_of_the_checkout_needs_no_installation(tmp_path: Path) -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import app; print(app.app.extensions['isems.config'].database_url)"
     done = run_python(program, str(tmp_path))
     assert done.stdout.strip() == f"sqlite:///{tmp_path / 'isems.db'}", done.stderr
+
+
+PATHS = (
+    *(
+        "/measurements/latest",
+        "/measurements/Dach/latest",
+        "/metrics",
+        "/readyz",
+        "/version",
+        "/v1/status",
+        "/v1/nodes",
+    ),
+    *("/v1/nodes/Dach", "/v1/nodes/Dach/measurements?step=1h", "/v1/nodes/Dach/measurements?format=csv"),
+    *("/v1/measurements?nodes=Dach&field=battery_volts", "/v1/rejected"),
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_answer_takes_a_connection_while_it_has_one(database: Database, path: str) -> None:
+    """With as many threads as connections they would wait for each other."""
+    store(database, [line("Dach")])
+    taken = most = 0
+
+    def take(*_: object) -> None:
+        nonlocal taken, most
+        taken += 1
+        most = max(most, taken)
+
+    def give_back(*_: object) -> None:
+        nonlocal taken
+        taken -= 1
+
+    event.listen(database.engine, "checkout", take)
+    event.listen(database.engine, "checkin", give_back)
+    assert create_app(Config(database_url="unused"), database).test_client().get(path).text
+    assert (taken, most) == (0, 1)

@@ -29,7 +29,8 @@ NETWORK = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "upl
 #: Of a machine that has other work; a quiet one takes a tenth.
 PATIENCE_MS = 60_000
 #: In the page: when each selector was there first, and when the page then had time for a finger.
-NOTE = """window.note = one => new Promise(resolve => {
+NOTE = """window.note = one => new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error(`${one} did not come`)), PATIENCE);
     const look = () => {
         if (!document.querySelector(one)) return;
         observer.disconnect();
@@ -40,7 +41,7 @@ NOTE = """window.note = one => new Promise(resolve => {
     observer.observe(document, { childList: true, subtree: true });
     look();
 });
-window.card = note(".card");"""
+window.card = note(".card");""".replace("PATIENCE", str(PATIENCE_MS))
 #: In the page: what came from the collector by a time, as sent. For the icon of its tab nobody waits.
 CAME = """by => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .filter(one => one.responseEnd <= by && !one.name.endsWith(".svg")).map(one => ({
@@ -132,6 +133,7 @@ def wait(session: CDPSession, noted: str) -> dict[str, float]:
     """Give when what is noted was there, and when the page was idle after it, in ms since the page was asked for."""
     asked = {"expression": noted, "awaitPromise": True, "returnByValue": True}
     answer: dict[str, Any] = session.send("Runtime.evaluate", asked)
+    assert "exceptionDetails" not in answer, answer
     found: dict[str, float] = answer["result"]["value"]
     return found
 

@@ -21,6 +21,7 @@ from isems.domain.polling import PollTarget, is_overdue
 from isems.sources.own_clock import is_kernel_synchronised
 from isems.storage.backlog import count_backlog
 from isems.storage.counters import read_counts
+from isems.storage.database import read_version
 from isems.storage.history import count_by_day
 from isems.storage.newest import select_newest_of_each
 from isems.storage.poll_targets import select_targets
@@ -149,7 +150,7 @@ def _describe(connection: Connection, brokers: dict[str, BrokerHealth], is_clock
     config = context.config()
     active_since = int(now - config.hide_inactive_after_days * DAY)
     return StatusBody(
-        program=describe_version(),
+        program=describe_version(read_version(connection)),
         time_zone=config.timezone.key,
         is_simulation=context.is_demo(),
         nodes=NodeCounts(len(select_newest_of_each(connection)), len(select_newest_of_each(connection, active_since))),
@@ -166,7 +167,7 @@ def _describe(connection: Connection, brokers: dict[str, BrokerHealth], is_clock
         rows_per_day=_count_days(connection, config.timezone, now),
         is_clock_trusted=is_clock_trusted,
         map_tiles=describe_tiles(),
-        storage=report_storage(context.database(), now),
+        storage=report_storage(connection, now),
     )
 
 
