@@ -213,7 +213,8 @@ def start_cpu_idle(size: Size) -> Iterator[Measure]:
         def measure() -> Round:
             before = running.cpu_seconds()
             time.sleep(IDLE_SECONDS)
-            return Round(1000 * (running.cpu_seconds() - before) / IDLE_SECONDS)
+            # The system counts in hundredths of a second, of which no binary fraction is exact.
+            return Round(round(1000 * (running.cpu_seconds() - before) / IDLE_SECONDS, 3))
 
         yield measure
 
