@@ -35,6 +35,9 @@ MAX_UNSENT_BYTES = 4_194_304
 STALLED_SECONDS = 30
 #: So many answers may wait for their clients at once: the other threads are for everybody else.
 MAX_WAITING = THREADS // 2
+#: How often an idle server looks whether connections are to be closed; whatever happens wakes it. Waitress' own second
+#: costs an idle Raspberry Pi most of what it does.
+LOOK_SECONDS = 10
 #: How long running requests may take once we were told to stop.
 END_SECONDS = 3
 #: No such byte may stand in a request line.
@@ -79,6 +82,7 @@ def _listen(app: Flask, config: Config, sockets: dict[int, Any]) -> Any:
             host=config.host,
             port=config.port,
             threads=THREADS,
+            asyncore_loop_timeout=LOOK_SECONDS,
             outbuf_high_watermark=MAX_UNSENT_BYTES,
             clear_untrusted_proxy_headers=True,
             max_request_body_size=(PUSHED_BYTES if config.push_tokens else MAX_BODY_BYTES) + 1,

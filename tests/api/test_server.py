@@ -156,6 +156,7 @@ def test_clients_that_never_read_a_finished_answer_do_not_use_up_the_connections
 ) -> None:
     monkeypatch.setattr(Adjustments, "channel_timeout", 1)
     monkeypatch.setattr(Adjustments, "cleanup_interval", 0)
+    monkeypatch.setattr(server, "LOOK_SECONDS", 1)
     monkeypatch.setattr(Adjustments, "connection_limit", 4)  # two of them are the server's own
     with ExitStack() as stack:
         streaming = Streaming(stack)
