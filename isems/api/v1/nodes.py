@@ -1,6 +1,7 @@
 """The nodes: what each sent last, and what it is like."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import nsmallest
 from typing import Annotated, Any
@@ -40,7 +41,8 @@ class NodesParameters(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Parameter(
             choice(*SORTS),
-            "The order: state (worst first), name, battery_volts (lowest first), measured_at (longest silent first). "
+            "The order: state (worst first, inside a state by the volts left above the disconnect; inactive nodes last), "
+            "name, battery_volts (lowest first), measured_at (longest silent first). "
             "What is unknown comes last; nodes that are equal go by name.",
         ),
     ] = "state"
@@ -109,6 +111,10 @@ class NodesBody(msgspec.Struct, frozen=True):
 
     nodes: list[NodeBody]
     next: Annotated[str | None, msgspec.Meta(description="The cursor of the next page; null: this is the last.")]
+    states: Annotated[
+        dict[Severity, int], msgspec.Meta(description="How many active nodes are in each state, on all pages together.")
+    ]
+    inactive: Annotated[int, msgspec.Meta(description="How many nodes are inactive, on all pages together.")]
 
 
 @resource("/nodes", NodesParameters, NodesBody)
@@ -126,10 +132,23 @@ def _select_page(connection: Connection, parameters: NodesParameters, now: int) 
     order = Order(parameters.sort, parameters.cursor)
     surveyed = survey_nodes(connection, now, lambda name: name.startswith(parameters.prefix))
     found = (describe_node(known, now) for known in surveyed)
-    wanted = (one for one in found if _is_wanted(one, parameters) and order.is_ahead(one))
-    page = nsmallest(parameters.limit + 1, wanted, key=order.key_of)
+    counts = Counter[Severity | None]()
+    wanted = _count((one for one in found if _is_wanted(one, parameters)), counts)
+    page = nsmallest(parameters.limit + 1, filter(order.is_ahead, wanted), key=order.key_of)
     has_more = len(page) > parameters.limit
-    return NodesBody(page[: parameters.limit], order.cursor_of(page[-2]) if has_more else None)
+    return NodesBody(
+        nodes=page[: parameters.limit],
+        next=order.cursor_of(page[-2]) if has_more else None,
+        states={state: counts[state] for state in Severity},
+        inactive=counts[None],
+    )
+
+
+def _count(nodes: Iterable[NodeBody], counts: Counter[Severity | None]) -> Iterator[NodeBody]:
+    """Pass nodes on, counted by state; None: they are inactive."""
+    for node in nodes:
+        counts[node.state if node.is_active else None] += 1
+        yield node
 
 
 def describe_node(known: KnownNode, now: int) -> NodeBody:
@@ -174,16 +193,31 @@ def _is_inside(node: NodeBody, box: Sequence[float]) -> bool:
     return place.longitude >= west or place.longitude <= east
 
 
-_VALUES: dict[str, Callable[[NodeBody], Any]] = {
-    "state": lambda node: list(Severity).index(node.state),
-    "name": lambda node: 0,
-    "battery_volts": lambda node: node.newest and _trusted_volts(node.newest),
-    "measured_at": lambda node: node.newest and int(node.newest.measured_at.timestamp()),
+_RANKS = {state: rank for rank, state in enumerate(Severity)}
+#: By what nodes are sorted, the first of it first; what is unknown comes last, and nodes that are equal go by name.
+_VALUES: dict[str, Callable[[NodeBody], Sequence[float | None]]] = {
+    "state": lambda node: (0 if node.is_active else 1, _RANKS[node.state], _margin_volts(node)),
+    "name": lambda node: (),
+    "battery_volts": lambda node: (_trusted_volts(node),),
+    "measured_at": lambda node: (node.newest.measured_at.timestamp() if node.newest else None,),
 }
 
 
-def _trusted_volts(newest: MeasurementBody) -> float | None:
-    return None if "battery_volts" in newest.untrusted else newest.battery_volts
+def _trusted_volts(node: NodeBody) -> float | None:
+    newest = node.newest
+    return None if newest is None or "battery_volts" in newest.untrusted else newest.battery_volts
+
+
+def _margin_volts(node: NodeBody) -> float | None:
+    """Tell how far the battery is above the disconnect, in volts; None: one of the two is not known."""
+    volts = _trusted_volts(node)
+    disconnect = node.configuration.low_voltage_disconnect_volts if node.configuration else None
+    if volts is None or disconnect is None or disconnect <= 0:
+        return None
+    return None if any(one.key is Key.BATTERY_UNKNOWN for one in node.findings) else volts - disconnect
+
+
+_SortKey = tuple[list[tuple[bool, float]], str]
 
 
 class Order:
@@ -191,20 +225,20 @@ class Order:
 
     def __init__(self, sort: str, cursor: list[Any] | None) -> None:
         self._sort = sort
-        self._last: list[Any] | None = None
+        self._last: _SortKey | None = None
         if cursor is None:
             return
         try:
-            named, *self._last = msgspec.convert(cursor, tuple[str, bool, float, str])
+            named, values, name = msgspec.convert(cursor, tuple[str, list[tuple[bool, float]], str])
         except msgspec.ValidationError:
             raise ParameterError("cursor", request.args["cursor"], CURSOR.expected) from None
         if named != sort:
             raise ParameterError("cursor", request.args["cursor"], f"one of a page with the same sort, {sort}")
+        self._last = (values, name)
 
-    def key_of(self, node: NodeBody) -> list[Any]:
-        """Give what nodes are sorted by; what is unknown comes last."""
-        value = _VALUES[self._sort](node)
-        return [value is None, value or 0, node.node]
+    def key_of(self, node: NodeBody) -> _SortKey:
+        """Give what nodes are sorted by."""
+        return [(value is None, value or 0) for value in _VALUES[self._sort](node)], node.node
 
     def is_ahead(self, node: NodeBody) -> bool:
         """Tell whether a node comes after the last one of the page before."""

@@ -21,7 +21,9 @@ def names(client: FlaskClient, query: str = "") -> list[str]:
 
 
 def test_no_node_is_an_empty_list(database: Database) -> None:
-    assert get(client_of(database), "/api/v1/nodes") == {"nodes": [], "next": None}
+    body = get(client_of(database), "/api/v1/nodes")
+    assert (body["nodes"], body["next"], body["inactive"]) == ([], None, 0)
+    assert body["states"] == {"crit": 0, "lost": 0, "warn": 0, "late": 0, "silent": 0, "fine": 0}
 
 
 def test_a_node_is_given_with_its_newest_values_as_they_were_sent(database: Database) -> None:
@@ -93,6 +95,59 @@ def four(lite: Database) -> FlaskClient:
 )
 def test_nodes_are_given_in_the_order_that_was_asked_for(four: FlaskClient, sort: str, expected: str) -> None:
     assert "".join(names(four, f"sort={sort}")) == expected
+
+
+def client_at_noon(database: Database) -> FlaskClient:
+    return create_app(Config(database_url="unused"), database, clock=lambda: NOON + 60).test_client()
+
+
+@pytest.fixture
+def fleet(lite: Database) -> FlaskClient:
+    """One minute old but for one, which is given up; by what is left above 11.9 V in the order of the alphabet."""
+    fine = "100"
+    store(
+        lite,
+        [
+            line("e", battery="13.0", status=fine),
+            line("d", battery="12.5", status=fine),
+            line("c", battery="", status=fine),
+            line("b", battery="12.05"),
+            line("a", battery="12.0"),
+            line("f", NOON - 60 * 86_400, battery="11.0"),
+        ],
+    )
+    return client_at_noon(lite)
+
+
+def test_the_worst_node_is_first_and_among_equals_the_one_with_the_least_left(fleet: FlaskClient) -> None:
+    nodes = get(fleet, "/api/v1/nodes")["nodes"]
+    assert [(one["node"], one["state"]) for one in nodes] == [
+        ("a", "crit"),
+        ("b", "crit"),
+        ("c", "warn"),
+        ("d", "fine"),
+        ("e", "fine"),
+        # Of no use to anybody who asks for the worst few.
+        ("f", "crit"),
+    ]
+
+
+@pytest.mark.parametrize("query", ["", "limit=1", "limit=2&sort=name"])
+def test_each_page_tells_how_many_active_nodes_of_each_state_all_pages_have(fleet: FlaskClient, query: str) -> None:
+    path = f"/api/v1/nodes?{query}"
+    while path:
+        response = fleet.get(path)
+        body = response.get_json()
+        assert body["states"] == {"crit": 2, "lost": 0, "warn": 1, "late": 0, "silent": 0, "fine": 2}
+        assert body["inactive"] == 1
+        link = response.headers.get("Link", "")
+        path = f"/api/v1/nodes{link[1:].partition('>')[0]}" if link else ""
+
+
+def test_only_the_nodes_that_are_asked_for_are_counted(fleet: FlaskClient) -> None:
+    body = get(fleet, "/api/v1/nodes?state=crit")
+    assert (body["states"]["crit"], body["states"]["fine"], body["inactive"]) == (2, 0, 1)
+    assert get(fleet, "/api/v1/nodes?prefix=d")["states"]["fine"] == 1
 
 
 @pytest.mark.parametrize("sort", ["state", "name", "battery_volts", "measured_at"])
