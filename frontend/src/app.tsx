@@ -1,7 +1,7 @@
-import type { ComponentType } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { nodes } from "./api/resources";
+import { useEffect, useRef } from "preact/hooks";
+import { fleet } from "./api/resources";
 import { Navigation, Simulated } from "./components/layout";
+import { lazily } from "./components/lazy";
 import { Loading } from "./components/notices";
 import { useWords } from "./i18n/use";
 import Fleet from "./pages/fleet";
@@ -13,10 +13,10 @@ import { WIDE, useMedia, useSource, useStore } from "./state/use";
 import { view } from "./state/view";
 
 /** Every page but the first one is loaded when it is looked at. */
-const Node = lazily(() => import("./pages/node"));
-const Compare = lazily(() => import("./pages/compare"));
-const MapPage = lazily(() => import("./pages/map"));
-const Collector = lazily(() => import("./pages/collector"));
+const Node = lazily(() => import("./pages/node").then((page) => page.default), Loading);
+const Compare = lazily(() => import("./pages/compare").then((page) => page.default), Loading);
+const MapPage = lazily(() => import("./pages/map").then((page) => page.default), Loading);
+const Collector = lazily(() => import("./pages/collector").then((page) => page.default), Loading);
 
 export function App() {
   const { texts } = useWords();
@@ -64,7 +64,7 @@ function Page({ at, isWide }: { at: Route; isWide: boolean }) {
 
 /** The list at the left and a node at the right: the chosen one, else the worst. */
 function Split({ chosen }: { chosen: string | null }) {
-  const all = useSource(nodes()).value ?? [];
+  const all = useSource(fleet()).value?.nodes ?? [];
   const worst = sortNodes(all.filter((one) => one.is_active))[0];
   const name = chosen ?? worst?.node ?? null;
   if (name === null) return <Fleet chosen={null} isBeside={false} />;
@@ -78,27 +78,6 @@ function Split({ chosen }: { chosen: string | null }) {
       </div>
     </div>
   );
-}
-
-function lazily<P extends object>(load: () => Promise<{ default: ComponentType<P> }>): ComponentType<P> {
-  let loaded: ComponentType<P> | null = null;
-  return (props: P) => {
-    const [, render] = useState(0);
-    // Not after the drawing: what was loaded ahead needs none without it.
-    useLayoutEffect(() => {
-      if (loaded) return;
-      // A chunk of an older build is gone after an upgrade: the page is loaded anew.
-      load().then(
-        (module) => {
-          loaded = module.default;
-          render(1);
-        },
-        () => location.reload(),
-      );
-    }, []);
-    const Loaded = loaded;
-    return Loaded ? <Loaded {...props} /> : <Loading />;
-  };
 }
 
 function skip(event: Event, target: HTMLElement | null): void {

@@ -1,20 +1,32 @@
 import { render } from "preact";
-import { collectorStatus, nodes } from "./api/resources";
+import { isDrawn, whenIdle } from "./api/idle";
+import { collectorStatus, fleet } from "./api/resources";
 import { watchPage } from "./api/source";
+import type { Store } from "./api/store";
 import { App } from "./app";
-import { followLocation } from "./state/route";
+import { followLocation, route } from "./state/route";
 import { applySettings } from "./state/settings";
-import "./style/tokens.css";
-import "./style/base.css";
-import "./style/fleet.css";
-import "./style/node.css";
 
 applySettings();
 followLocation();
 watchPage();
-// Both were asked for with the page: mostly they are here in a blink, and nothing has to be drawn twice.
-const BLINK_MS = 100;
-const isKnown = nodes().get().value !== null;
-const answers = Promise.all([collectorStatus().refresh(), nodes().refresh()]);
-if (!isKnown) await Promise.race([answers, new Promise((resolve) => setTimeout(resolve, BLINK_MS))]);
-render(<App />, document.getElementById("app") as HTMLElement);
+// Both were asked for with the page, whose outlines are seen until they are here, so that nothing has to be drawn twice.
+// Other pages have something of their own to ask for meanwhile.
+const PATIENCE_MS = route.get().page === "fleet" ? 1500 : 100;
+const isKnown = fleet().get().value !== null;
+const answers = Promise.all([answered(fleet()), answered(collectorStatus())]);
+if (!isKnown) await Promise.race([answers, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+const place = document.getElementById("app") as HTMLElement;
+place.replaceChildren();
+render(<App />, place);
+whenIdle(() => isDrawn.set(true));
+
+/** Waits for the first answer, or for the news that there is none. */
+function answered(source: Store<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = source.listen(() => {
+      stop();
+      resolve();
+    });
+  });
+}

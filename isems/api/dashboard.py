@@ -6,6 +6,9 @@ So none of its paths can collide with ours, and it works below any prefix that a
 import logging
 import mimetypes
 import os
+import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -34,6 +37,7 @@ PIECE_BYTES = 65_536
 HOUR = 3600
 YEAR = 31_536_000
 #: Nothing from elsewhere, no script but our files, in nobody's frame.
+_STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
@@ -51,9 +55,15 @@ def send_index() -> Response:
 
 
 def make_policy() -> str:
-    """Give the Content-Security-Policy: pictures may come from where the operator has the tiles of the map, too."""
+    """Give the Content-Security-Policy: allowed are the styles in the page, and pictures from where the tiles are."""
+    policy = [POLICY]
+    if styles := _STYLE.findall((context.dashboard() / INDEX).read_bytes()):
+        hashes = [f"'sha256-{b64encode(sha256(one).digest()).decode()}'" for one in styles]
+        policy.append(" ".join(["style-src 'self'", *hashes]))
     tiles = context.config().map_tiles
-    return f"{POLICY}; img-src 'self' {tiles.origin}" if isinstance(tiles, MapTiles) and tiles.origin else POLICY
+    if isinstance(tiles, MapTiles) and tiles.origin:
+        policy.append(f"img-src 'self' {tiles.origin}")
+    return "; ".join(policy)
 
 
 def describe_tiles() -> MapTiles | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from isems.domain.finding import Severity
 from tests.dashboard_mesh import CRITICAL, INACTIVE, LATE, LOST, SILENT_CONTROLLER, served_mesh
 
 pytest.importorskip("playwright", reason="no browser can be driven on this machine")
@@ -136,7 +137,8 @@ def test_of_very_many_nodes_the_list_says_where_it_ends_and_the_search_finds_the
         page = visited.page
         page.route("**/v1/nodes", fill_list)
         page.goto(address)
-        expect(page.locator(".strip h2")).to_contain_text("of the 1000 worst nodes")
+        expect(page.locator(".strip h2")).to_have_text("1 needs you of 5000 nodes")
+        expect(page.get_by_role("button", name="Fine")).to_contain_text("4999")
         expect(page.get_by_text("The list ends after the 1000 worst nodes.")).to_be_visible()
         page.get_by_placeholder("Find a node").fill("Dach 1")
         expect(page.locator("[data-node] h3")).to_have_text(["Dach 1"])
@@ -145,9 +147,25 @@ def test_of_very_many_nodes_the_list_says_where_it_ends_and_the_search_finds_the
 
 def fill_list(route: Route) -> None:
     """Answer as if there were more nodes than a page holds, and those that are fine on the next one."""
-    worst, *_, fine = route.fetch().json()["nodes"]
+    worst, *rest = route.fetch().json()["nodes"]
+    fine = next(one for one in rest if one["state"] == Severity.FINE)
     others = [fine | {"node": f"Fern {number}", "newest": None} for number in range(999)]
-    route.fulfill(json={"nodes": [worst, *others], "next": "more"})
+    states = dict.fromkeys(Severity, 0) | {worst["state"]: 1, Severity.FINE: 4999}
+    route.fulfill(json={"nodes": [worst, *others], "next": "more", "states": states, "inactive": 0})
+
+
+def test_where_only_the_worst_nodes_came_it_says_that_there_are_more(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/v1/nodes", lambda route: route.abort("connectionreset"))
+        page.goto(address)
+        expect(page.locator(".banner")).to_contain_text("Collector out of reach")
+        expect(page.locator("[data-node]")).to_have_count(12)
+        expect(page.locator(".strip h2")).to_have_text("3 need you of 20 nodes")
+        page.unroute("**/v1/nodes")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("[data-node]")).to_have_count(20)
+        expect(page.locator(".banner")).to_have_count(0)
 
 
 def test_without_the_collector_it_shows_what_it_last_knew_and_comes_back(browser: Browser, address: str) -> None:

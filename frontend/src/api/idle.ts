@@ -1,3 +1,5 @@
+import { Store } from "./store";
+
 /** At the latest after so many ms: a page may be busy for long. */
 const PATIENCE_MS = 2000;
 
@@ -7,3 +9,6 @@ export function whenIdle(work: () => void): void {
   if (typeof requestIdleCallback === "function") requestIdleCallback(work, { timeout: PATIENCE_MS });
   else setTimeout(work);
 }
+
+/** Whether the first page was drawn: what nobody misses on it is asked for and drawn after it. */
+export const isDrawn = new Store(false);

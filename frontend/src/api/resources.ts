@@ -1,12 +1,53 @@
+import { whenIdle } from "./idle";
 import { type Ask, POLL_MS, Source, source } from "./source";
-import type { CollectorStatus, Comparison, Node, NodesPage } from "./types";
+import type { CollectorStatus, Comparison, Node, NodesPage, State } from "./types";
 
 /** The list holds that many nodes; of a further one only the collector can tell. */
 export const MAX_LISTED = 1000;
 
-/** The nodes, worst first; of more than MAX_LISTED, the worst. */
-export const nodes = (): Source<Node[]> =>
-  source("nodes", () => new Source("nodes", (ask) => ask("nodes", (page: NodesPage) => page.nodes)));
+/** The nodes, worst first, and how many there are. */
+export interface Fleet {
+  nodes: Node[];
+  /** Active nodes by state, also those that are not among the nodes. */
+  states: Record<State, number>;
+  inactive: number;
+}
+
+/** More than a window holds. index.html asks for them, too, so that they come with the program. */
+const FIRST_NODES = "nodes?limit=12";
+
+/** The nodes; at first the worst of them, soon all; of more than MAX_LISTED, the worst. */
+export const fleet = (): Source<Fleet> => source("fleet", () => new Source("fleet", makeLoadFleet()));
+
+function makeLoadFleet() {
+  let isBegun = false;
+  return async (ask: Ask, show: (part: Fleet) => void): Promise<Fleet> => {
+    if (!isBegun) {
+      isBegun = true;
+      const isKnown = fleet().get().value !== null;
+      const first = await ask(FIRST_NODES, readFleet);
+      if (!isPart(first)) return first;
+      // Who sees all of yesterday's does not want to see fewer of today's.
+      if (!isKnown) {
+        show(first);
+        await new Promise<void>(whenIdle);
+      }
+    }
+    return ask("nodes", readFleet);
+  };
+}
+
+const readFleet = ({ nodes, states, inactive }: NodesPage): Fleet => ({ nodes, states, inactive });
+
+/** How many nodes there are, active or not. */
+export const countNodes = ({ states, inactive }: Fleet): number =>
+  Object.values(states).reduce((sum, count) => sum + count, inactive);
+
+/** Tells whether there are more nodes than the list has room for. */
+export const isCut = (all: Fleet): boolean => all.nodes.length >= MAX_LISTED && countNodes(all) > MAX_LISTED;
+
+/** Tells whether the worst nodes are here, and the others still on their way. */
+export const isPart = (all: Fleet): boolean => all.nodes.length < Math.min(MAX_LISTED, countNodes(all));
 
 /** The nodes whose name begins so, as large and small as it is written, of all that there are. */
 export const nodesNamed = (beginning: string): Source<Node[]> =>
@@ -45,7 +86,7 @@ export const sparks = (): Source<Histories> =>
 
 async function loadSparks(ask: Ask, show: (part: Histories) => void): Promise<Histories> {
   const before = sparks().get().value ?? {};
-  const active = (nodes().get().value ?? []).filter((one) => one.is_active && one.newest !== null);
+  const active = (fleet().get().value?.nodes ?? []).filter((one) => one.is_active && one.newest !== null);
   const named = (isLost: boolean) => active.filter((one) => (one.state === "lost") === isLost).map((one) => one.node);
   const paths = [
     ...splitNodes(named(false)).map((query) => ({ query, hours: SPARK_HOURS, ...SPARK_STEP })),

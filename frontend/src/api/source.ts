@@ -56,7 +56,7 @@ export class Source<T> extends Store<Snapshot<T>> {
     this.isAsking = true;
     clearTimeout(this.timer);
     try {
-      const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part }));
+      const value = await this.load(this.ask, (part) => this.set({ ...this.get(), value: part, at: collectorNow() }));
       const at = collectorNow();
       this.set({ value, at, failure: null });
       if (this.isKept) whenIdle(() => keep(this.name, at, value));

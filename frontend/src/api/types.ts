@@ -103,6 +103,9 @@ export interface Node {
 export interface NodesPage {
   nodes: Node[];
   next: string | null;
+  /** How many active nodes there are in each state, on all pages. */
+  states: Record<State, number>;
+  inactive: number;
 }
 
 /** One field of many nodes in the same buckets. */

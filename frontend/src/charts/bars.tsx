@@ -1,4 +1,4 @@
-import { useWidth } from "./skyline";
+import { useWidth } from "./width";
 import { niceScale, scaleTicks } from "./ticks";
 
 const LEFT = 52;

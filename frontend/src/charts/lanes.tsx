@@ -11,7 +11,7 @@ import { useMedia, useNow, useStore } from "../state/use";
 import { type Hands, useGestures } from "./gestures";
 import { GUTTER, type LaneSpec, RIGHT, TOP, drawLane, laneHeight } from "./lane";
 import { type Lane, type Mark, type Picture, disconnectAt, makePicture, nearest, thinMarks } from "./picture";
-import { useWidth } from "./skyline";
+import { useWidth } from "./width";
 import { type Scale, timeTicks } from "./ticks";
 import "uplot/dist/uPlot.min.css";
 

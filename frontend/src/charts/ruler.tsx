@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import type { NodeTexts } from "../i18n/node";
 import type { Words } from "../i18n/use";
 import { TIGHT_VOLTS } from "../state/fleet";
-import { useWidth } from "./skyline";
+import { useWidth } from "./width";
 
 /** Once it has switched off, a node comes back above this many volts (docs/nodes.md). */
 export const BACK_ON_VOLTS = 12.3;

@@ -1,9 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { whenIdle } from "../api/idle";
+import { useRef } from "preact/hooks";
 import type { Node } from "../api/types";
 import { memo } from "../components/memo";
 import type { Words } from "../i18n/use";
 import { isStale, marginVolts } from "../state/fleet";
+import { useWidth } from "./width";
 
 const TOP = 17;
 const HEIGHT = 46;
@@ -18,16 +18,13 @@ export const Skyline = memo(({ nodes, words }: { nodes: readonly Node[]; words: 
   const { texts, format } = words;
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
-  // Hundreds of bars are slower than the first cards, which do not wait for them.
-  const [isDue, setDue] = useState(false);
-  useEffect(() => whenIdle(() => setDue(true)), []);
   const shown = nodes.slice(0, MAX_BARS);
   const step = (width - SCALE) / Math.max(shown.length, 8);
   const bar = shown.length > 60 ? Math.max(1, step) : Math.max(1, Math.min(16, step - 4));
   const y = (volts: number) => BASE - (Math.min(MAX_VOLTS, Math.max(0, volts)) / MAX_VOLTS) * HEIGHT;
   return (
     <div class="skyline" ref={box}>
-      {isDue && width > 0 && (
+      {width > 0 && (
         <svg width={width} height={BASE + 6} role="img" aria-label={texts.marginLabel}>
           <text class="svg-text" x="0" y="10">
             {texts.marginOfEach}
@@ -71,16 +68,4 @@ function Bar({ node, x, width, y }: { node: Node; x: number; width: number; y: (
       )}
     </g>
   );
-}
-
-/** Pixels an element is wide, now and after every change; 0 before it is measured. */
-export function useWidth(box: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(0);
-  useEffect(() => {
-    if (!box.current) return;
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.floor(entry.contentRect.width)));
-    observer.observe(box.current);
-    return () => observer.disconnect();
-  }, []);
-  return width;
 }

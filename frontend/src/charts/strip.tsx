@@ -4,7 +4,7 @@ import type { NodeTexts } from "../i18n/node";
 import type { Words } from "../i18n/use";
 import { TIGHT_VOLTS } from "../state/fleet";
 import { useNow } from "../state/use";
-import { useWidth } from "./skyline";
+import { useWidth } from "./width";
 import { dayKey, decimalsOf, niceScale, scaleTicks } from "./ticks";
 
 const LEFT = 46;

@@ -1,14 +1,17 @@
+import type { RefObject } from "preact";
 import { LOST_SPARK_HOURS, SPARK_HOURS, type History } from "../api/resources";
 import type { Node, State } from "../api/types";
-import { Spark } from "../charts/spark";
 import { sayFinding } from "../i18n/findings";
 import type { Words } from "../i18n/use";
 import { TIGHT_VOLTS, areVoltsHidden, batteryVolts, isStale, leadingFinding, marginVolts, needsYou } from "../state/fleet";
 import { writeRoute } from "../state/route";
 import { Age } from "./age";
+import { lazily } from "./lazy";
 import { Glyph, Value } from "./marks";
 import { memo } from "./memo";
 import { useSeen } from "./seen";
+
+const Spark = lazily(() => import("../charts/fleet").then((part) => part.Spark), NoSpark);
 
 export interface NodeProps {
   node: Node;
@@ -120,10 +123,7 @@ const hoursFor = (state: State): number => (state === "lost" ? LOST_SPARK_HOURS 
 
 function Sparkline({ node, words, history, now, width, height }: NodeProps & { width: number; height: number }) {
   const { ref, isSeen } = useSeen<SVGSVGElement>();
-  // As high as it will be, so that nothing jumps when the line arrives.
-  if (!history || !isSeen) {
-    return <svg ref={ref} class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
-  }
+  if (!history || !isSeen) return <NoSpark svg={ref} width={width} height={height} />;
   const { configuration } = node;
   const hours = hoursFor(node.state);
   return (
@@ -140,4 +140,9 @@ function Sparkline({ node, words, history, now, width, height }: NodeProps & { w
       note={hours === SPARK_HOURS ? undefined : words.texts.days(hours / 24)}
     />
   );
+}
+
+/** As high as the line will be, so that nothing jumps when it arrives. */
+function NoSpark({ svg, width, height }: { svg?: RefObject<SVGSVGElement | null>; width: number; height: number }) {
+  return <svg ref={svg} class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" />;
 }

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { collectorStatus, nodes } from "../api/resources";
+import { collectorStatus, fleet } from "../api/resources";
 import { useWords } from "../i18n/use";
-import { needsYou } from "../state/fleet";
+import { countNeeding } from "../state/fleet";
 import { find } from "../state/find";
 import { offerHeading } from "../state/focus";
 import { type PageName, route, writeRoute } from "../state/route";
@@ -29,7 +29,8 @@ export function Simulated() {
 export function Navigation() {
   const { texts } = useWords();
   const { page } = useStore(route);
-  const count = (useSource(nodes()).value ?? []).filter((one) => one.is_active && needsYou(one.state)).length;
+  const all = useSource(fleet()).value;
+  const count = all === null ? 0 : countNeeding(all.states);
   return (
     <>
       <nav class="nav" aria-label={texts.pages}>

@@ -62,11 +62,18 @@ export function Trouble({ failure, at, retry }: { failure: Failure; at: number |
   );
 }
 
-/** What every page shows before its own content: the trouble there is, or that it loads. `empty` where nothing is there. */
-export function Standing<T>({ source, snapshot }: { source: Source<T>; snapshot: Snapshot<T> }) {
+interface StandingProps {
+  source: Source<unknown>;
+  snapshot: Snapshot<unknown>;
+  /** Something is shown, but not all that there is: that the rest does not come must be said. */
+  isPart?: boolean;
+}
+
+/** What every page shows before its own content: the trouble there is, or that it loads. */
+export function Standing({ source, snapshot, isPart = false }: StandingProps) {
   const now = useNow();
   const { failure, at, value } = snapshot;
-  if (failure && (value === null || frozenSince(snapshot, now) !== null)) {
+  if (failure && (value === null || isPart || frozenSince(snapshot, now) !== null)) {
     return <Trouble failure={failure} at={at} retry={() => void source.refresh()} />;
   }
   return value === null ? <Loading /> : null;

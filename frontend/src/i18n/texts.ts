@@ -26,8 +26,6 @@ export interface Texts {
   headline: (count: number, isPast: boolean) => string;
   ofNodes: (count: number) => string;
   nodes: (count: number) => string;
-  ofWorst: (count: number) => string;
-  worst: (count: number) => string;
   onlyWorst: (count: number) => string;
   asOf: (time: string) => string;
   since: (time: string) => string;
@@ -89,8 +87,6 @@ const en: Texts = {
   },
   ofNodes: (count) => `of ${count} ${count === 1 ? "node" : "nodes"}`,
   nodes: (count) => `${count} ${count === 1 ? "node" : "nodes"}`,
-  ofWorst: (count) => `of the ${count} worst nodes`,
-  worst: (count) => `the ${count} worst nodes`,
   onlyWorst: (count) => `The list ends after the ${count} worst nodes. Search for the beginning of a name, as it is spelt, to find any other.`,
   asOf: (time) => `As of ${time}`,
   since: (time) => `at ${time}`,
@@ -154,8 +150,6 @@ const de: Texts = {
   },
   ofNodes: (count) => `von ${count} Knoten`,
   nodes: (count) => `${count} Knoten`,
-  ofWorst: (count) => `von den ${count} schlechtesten Knoten`,
-  worst: (count) => `die ${count} schlechtesten Knoten`,
   onlyWorst: (count) => `Die Liste endet nach den ${count} schlechtesten Knoten. Jeden anderen findest du, wenn du den Anfang seines Namens suchst, so wie er geschrieben wird.`,
   asOf: (time) => `Stand ${time}`,
   since: (time) => `um ${time}`,

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { rejected } from "../api/rejected";
-import { collectorStatus, nodes as nodesSource } from "../api/resources";
+import { collectorStatus } from "../api/resources";
 import type { CollectorStatus, Node, RejectedPiece, State } from "../api/types";
 import { Bars } from "../charts/bars";
 import { Age, FrozenAt } from "../components/age";
@@ -13,7 +13,7 @@ import { Raw } from "../components/raw";
 import { COLLECTOR_TEXTS, type CollectorTexts, type Reason, type SourceName } from "../i18n/collector";
 import { useWords, type Words } from "../i18n/use";
 import { writeRoute } from "../state/route";
-import { useNow, useSource } from "../state/use";
+import { useNodes, useNow, useSource } from "../state/use";
 import "../style/collector.css";
 
 /** How the collector itself fares: where data come from, what it could not store, whom it does not believe, its room. */
@@ -22,7 +22,7 @@ export default function Collector() {
   const texts = COLLECTOR_TEXTS[words.language];
   const source = collectorStatus();
   const snapshot = useSource(source);
-  const nodes = useSource(nodesSource()).value;
+  const nodes = useNodes().value;
   const frozenAt = frozenSince(snapshot, useNow());
   const status = snapshot.value;
   const props = { words, texts };

@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FIELDS, MAX_CELLS, RANGES, RANGE_NAMES, comparison, isPanel, type AllSeries, type Field, type Series } from "../api/comparison";
-import { nodes as nodesSource } from "../api/resources";
+import { fleet } from "../api/resources";
 import type { Node } from "../api/types";
-import { useWidth } from "../charts/skyline";
+import { useWidth } from "../charts/width";
 import { LEFT, RIGHT, Small, cursor } from "../charts/small";
 import { type Scale, type Tick, decimalsOf, niceScale, timeTicks } from "../charts/ticks";
 import { Age, FrozenAt } from "../components/age";
@@ -16,7 +16,7 @@ import { SORTS, highest, lowest, orderNodes, readCompared, writeCompared, type C
 import { areVoltsHidden, isStale } from "../state/fleet";
 import { positionOf } from "../state/place";
 import { readQuery, writeRoute } from "../state/route";
-import { useMedia, useNow, useSource, useStore } from "../state/use";
+import { useMedia, useNodes, useNow, useSource, useStore } from "../state/use";
 import "../style/compare.css";
 
 /** Unit, decimals, and how high a scale is at least. */
@@ -35,15 +35,14 @@ const MIN_CELL = 280;
 export default function Compare() {
   const words = useWords();
   const texts = COMPARE_TEXTS[words.language];
-  const source = nodesSource();
-  const snapshot = useSource(source);
+  const snapshot = useNodes();
   const frozenAt = frozenSince(snapshot, useNow());
   const isAny = snapshot.value?.some((one) => one.is_active);
   return (
     <FrozenAt.Provider value={frozenAt}>
       <div class={frozenAt === null ? "compare" : "compare frozen"}>
         <AppBar title={words.texts.pageNames.compare} />
-        <Standing source={source} snapshot={snapshot} />
+        <Standing source={fleet()} snapshot={snapshot} />
         {snapshot.value && !isAny && (
           <Notice title={texts.nothing}>
             <a class="btn" href={writeRoute({ page: "collector" })}>

@@ -1,44 +1,47 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { whenIdle } from "../api/idle";
-import { MAX_LISTED, nodes as nodesSource, nodesNamed, sparks, type Histories } from "../api/resources";
+import { isDrawn, whenIdle } from "../api/idle";
+import { MAX_LISTED, countNodes, fleet, isCut, isPart, nodesNamed, sparks, type Fleet as AllNodes, type Histories } from "../api/resources";
 import type { Snapshot } from "../api/source";
 import { Store } from "../api/store";
 import type { Node } from "../api/types";
-import { Skyline } from "../charts/skyline";
 import { FrozenAt } from "../components/age";
 import { NodeItem } from "../components/card";
-import { Checklist } from "../components/checklist";
 import { AppBar } from "../components/layout";
+import { lazily } from "../components/lazy";
 import { Glyph, Icon } from "../components/marks";
-import { Notice, Standing, frozenSince } from "../components/notices";
+import { Loading, Notice, Standing, frozenSince } from "../components/notices";
 import { sayTime, useWords, type Words } from "../i18n/use";
 import { findCalls } from "../state/find";
-import { GROUPS, filterNodes, needsYou, newestMeasuredAt, sortNodes, tally, type Group } from "../state/fleet";
+import { GROUPS, countNeeding, filterNodes, needsYou, newestMeasuredAt, sortNodes, tally, type Group } from "../state/fleet";
 import { view, type View } from "../state/view";
 import { useNow, useSource, useStore } from "../state/use";
+
+const Checklist = lazily(() => import("../components/checklist").then((part) => part.Checklist), () => null);
+const Skyline = lazily(() => import("../charts/fleet").then((part) => part.Skyline), NoSkyline);
 
 /** The fleet: who needs me, why, how much is left. Beside a node its head is left out. */
 export default function Fleet({ chosen, isBeside }: { chosen: string | null; isBeside: boolean }) {
   const words = useWords();
-  const source = nodesSource();
+  const source = fleet();
   const snapshot = useSource(source);
   const now = useNow();
   const frozenAt = frozenSince(snapshot, now);
   const all = snapshot.value;
+  const isAll = all !== null && !isPart(all);
   return (
     <FrozenAt.Provider value={frozenAt}>
       <div class={frozenAt === null ? "fleet" : "fleet frozen"}>
         {!isBeside && (
-          <AppBar title={words.texts.pageNames.fleet}>{all && <Fresh nodes={all} words={words} frozenAt={frozenAt} />}</AppBar>
+          <AppBar title={words.texts.pageNames.fleet}>{isAll && <Fresh nodes={all.nodes} words={words} frozenAt={frozenAt} />}</AppBar>
         )}
-        <Standing source={source} snapshot={snapshot} />
-        {all && all.length === 0 && (
+        <Standing source={source} snapshot={snapshot} isPart={!isAll} />
+        {all && all.nodes.length === 0 && (
           <Notice title={words.texts.empty}>
             <p>{words.texts.emptyMeans}</p>
           </Notice>
         )}
-        {all && all.length === 0 && <Checklist nodes={all} />}
-        {all && all.length > 0 && (
+        {all && all.nodes.length === 0 && <Checklist nodes={all.nodes} />}
+        {all && all.nodes.length > 0 && (
           <Filled all={all} words={words} chosen={chosen} isBeside={isBeside} frozenAt={frozenAt} />
         )}
       </div>
@@ -47,7 +50,7 @@ export default function Fleet({ chosen, isBeside }: { chosen: string | null; isB
 }
 
 interface FilledProps {
-  all: Node[];
+  all: AllNodes;
   words: Words;
   chosen: string | null;
   isBeside: boolean;
@@ -57,33 +60,35 @@ interface FilledProps {
 function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   const { texts } = words;
   const wanted = useStore(view);
-  const histories = useSource(sparks()).value ?? {};
+  const isComing = isPart(all);
+  const mayAsk = useStore(isDrawn) && !isComing;
+  const histories = useStore(mayAsk ? sparks() : NO_SPARKS).value ?? {};
   const hasLines = Object.keys(histories).length > 0;
   useEffect(() => {
     if (hasLines) whenIdle(loadNext);
   }, [hasLines]);
-  const sorted = useMemo(() => sortNodes(all), [all]);
+  const sorted = useMemo(() => sortNodes(all.nodes), [all]);
   const active = useMemo(() => sorted.filter((one) => one.is_active), [sorted]);
-  const inactive = all.length - active.length;
-  const isCut = all.length >= MAX_LISTED;
-  const further = useFurther(all, isCut ? wanted.text.trim() : "");
-  const shown = filterNodes(further.length > 0 ? sortNodes([...all, ...further]) : sorted, wanted);
+  const further = useFurther(all.nodes, isCut(all) ? wanted.text.trim() : "");
+  const shown = filterNodes(further.length > 0 ? sortNodes([...all.nodes, ...further]) : sorted, wanted);
   return (
     <>
-      <Strip nodes={active} isCut={isCut} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
+      <Strip all={all} nodes={active} isComing={isComing} words={words} wanted={wanted} frozenAt={frozenAt} isBeside={isBeside} />
       <Search words={words} text={wanted.text} />
-      {isCut && <p class="group">{texts.onlyWorst(MAX_LISTED)}</p>}
-      <List nodes={shown} histories={histories} words={words} chosen={chosen} />
-      {inactive > 0 && (
+      {isCut(all) && <p class="group">{texts.onlyWorst(MAX_LISTED)}</p>}
+      <List nodes={shown} isComing={isComing} histories={histories} words={words} chosen={chosen} />
+      {isComing && <Loading />}
+      {all.inactive > 0 && !isComing && (
         <button type="button" class="btn more" onClick={() => view.set({ ...wanted, withInactive: !wanted.withInactive })}>
-          {wanted.withInactive ? texts.hideInactive : texts.showInactive(inactive)}
+          {wanted.withInactive ? texts.hideInactive : texts.showInactive(all.inactive)}
         </button>
       )}
-      <Announcer nodes={active} words={words} />
+      {!isComing && <Announcer nodes={active} words={words} />}
     </>
   );
 }
 
+const NO_SPARKS = new Store<Snapshot<Histories>>({ value: null, at: null, failure: null });
 const NOBODY = new Store<Snapshot<Node[]>>({ value: [], at: null, failure: null });
 
 /** The nodes that the list has no room for and whose name begins so. Asked for when the typing pauses. */
@@ -121,9 +126,10 @@ function Fresh({ nodes, words, frozenAt }: { nodes: readonly Node[]; words: Word
 }
 
 interface StripProps {
+  all: AllNodes;
+  /** The active ones among them, worst first. */
   nodes: readonly Node[];
-  /** There may be more nodes than the list holds. */
-  isCut: boolean;
+  isComing: boolean;
   words: Words;
   wanted: View;
   frozenAt: number | null;
@@ -131,24 +137,30 @@ interface StripProps {
 }
 
 /** The headline, how far each node is from its disconnect, and how many there are of each state. */
-function Strip({ nodes, isCut, words, wanted, frozenAt, isBeside }: StripProps) {
+function Strip({ all, nodes, isComing, words, wanted, frozenAt, isBeside }: StripProps) {
   const { texts } = words;
   const now = useNow();
-  const count = nodes.filter((one) => needsYou(one.state)).length;
-  const [ofAll, all] = isCut ? [texts.ofWorst, texts.worst] : [texts.ofNodes, texts.nodes];
+  const mayDraw = useStore(isDrawn) && !isComing;
+  const count = countNeeding(all.states);
+  const total = countNodes(all) - all.inactive;
   return (
     <section class="strip">
       <header>
         <h2>
           {texts.headline(count, frozenAt !== null)}{" "}
-          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? all(nodes.length) : ofAll(nodes.length)}</span>
+          <span>{frozenAt !== null ? sayTime(words, frozenAt, now) : count === 0 ? texts.nodes(total) : texts.ofNodes(total)}</span>
         </h2>
-        {isBeside && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
+        {isBeside && !isComing && <Fresh nodes={nodes} words={words} frozenAt={frozenAt} />}
       </header>
-      {frozenAt === null && <Skyline nodes={nodes} words={words} />}
-      <Tally counts={tally(nodes)} words={words} chosen={wanted.group} />
+      {frozenAt === null && (mayDraw ? <Skyline nodes={nodes} words={words} /> : <NoSkyline />)}
+      <Tally counts={tally(all.states)} words={words} chosen={wanted.group} />
     </section>
   );
+}
+
+/** As high as it will be, so that nothing jumps. */
+function NoSkyline() {
+  return <div class="skyline" />;
 }
 
 function Tally({ counts, words, chosen }: { counts: Record<Group, number>; words: Words; chosen: Group | null }) {
@@ -201,6 +213,8 @@ function Search({ words, text }: { words: Words; text: string }) {
 
 interface ListProps {
   nodes: Node[];
+  /** Others are still on their way: how many, nobody can count here. */
+  isComing: boolean;
   histories: Histories;
   words: Words;
   chosen: string | null;
@@ -209,7 +223,7 @@ interface ListProps {
 const MINUTE_MS = 60_000;
 
 /** Cards of those that need you, then rows of the others. */
-function List({ nodes, histories, words, chosen }: ListProps) {
+function List({ nodes, isComing, histories, words, chosen }: ListProps) {
   const { texts } = words;
   // Sparklines move once a minute, not with every tick of the ages.
   const now = Math.floor(useNow() / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
@@ -223,7 +237,7 @@ function List({ nodes, histories, words, chosen }: ListProps) {
   const urgent = nodes.slice(0, drawn).filter((one) => needsYou(one.state));
   const later = nodes.slice(0, drawn).filter(isLater);
   const fine = nodes.slice(0, drawn).filter((one) => one.state === "fine");
-  const count = (belongs: (node: Node) => boolean) => nodes.filter(belongs).length;
+  const count = (belongs: (node: Node) => boolean) => (isComing ? "" : nodes.filter(belongs).length);
   if (nodes.length === 0) return <p class="group">{texts.noneFound}</p>;
   return (
     <div class="list">
@@ -249,7 +263,7 @@ function List({ nodes, histories, words, chosen }: ListProps) {
 }
 
 /** What is drawn at first: more than a window holds. The others follow a few at a time, whenever nobody taps. */
-const FIRST = 8;
+const FIRST = 5;
 const MORE = 20;
 let mostDrawn = FIRST; // who comes back from a node finds the list as it was
 

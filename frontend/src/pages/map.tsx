@@ -1,7 +1,7 @@
 import { Control, DomUtil, Map as LeafletMap, LatLngBounds, Marker, control, divIcon, layerGroup, point, tileLayer, type Layer, type LayerGroup, type LeafletKeyboardEvent } from "leaflet";
 import "leaflet/dist/leaflet.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { collectorStatus, nodes as nodesSource, sparks, type Histories } from "../api/resources";
+import { collectorStatus, fleet, sparks, type Histories } from "../api/resources";
 import { STATES, type CollectorStatus, type Node } from "../api/types";
 import { drawGraticule, loadLand } from "../charts/land";
 import { drawPlaces } from "../charts/places";
@@ -15,15 +15,14 @@ import { useWords, type Words } from "../i18n/use";
 import { needsYou, sortNodes } from "../state/fleet";
 import { positionOf, type Place } from "../state/place";
 import { theme } from "../state/settings";
-import { useMedia, useNow, useSource, useStore } from "../state/use";
+import { useMedia, useNodes, useNow, useSource, useStore } from "../state/use";
 import "../style/map.css";
 
 /** Where the nodes are. The map is made of outlines that come with the collector: it needs no internet. */
 export default function MapPage() {
   const words = useWords();
   const texts = MAP_TEXTS[words.language];
-  const source = nodesSource();
-  const snapshot = useSource(source);
+  const snapshot = useNodes();
   const status = useSource(collectorStatus()).value;
   const frozenAt = frozenSince(snapshot, useNow());
   const active = sortNodes((snapshot.value ?? []).filter((one) => one.is_active));
@@ -33,7 +32,7 @@ export default function MapPage() {
     <FrozenAt.Provider value={frozenAt}>
       <div class={frozenAt === null ? "atlas" : "atlas frozen"}>
         <AppBar title={words.texts.pageNames.map} />
-        <Standing source={source} snapshot={snapshot} />
+        <Standing source={fleet()} snapshot={snapshot} />
         {snapshot.value && placed.length === 0 && (
           <Notice title={texts.nothing}>
             <p>{texts.nothingMeans}</p>

@@ -1,4 +1,4 @@
-import { MAX_LISTED, nodes } from "../api/resources";
+import { MAX_LISTED, fleet } from "../api/resources";
 import { nodeDetail, recent as recentOf } from "../api/series";
 import { POLL_MS } from "../api/source";
 import type { Node as NodeData } from "../api/types";
@@ -13,7 +13,8 @@ import { Loading, Notice, Standing, Trouble, frozenSince } from "../components/n
 import { Verdict } from "../components/verdict";
 import { NODE_TEXTS } from "../i18n/node";
 import { useWords } from "../i18n/use";
-import { useNow, useSource } from "../state/use";
+import { useNodes, useNow, useSource } from "../state/use";
+import "../style/node.css";
 
 interface Props {
   name: string;
@@ -25,8 +26,7 @@ const ASKED_MS = 2 * POLL_MS;
 
 /** One node: how it is, everything that was found at it, and what became of it. */
 export default function Node(props: Props) {
-  const source = nodes();
-  const snapshot = useSource(source);
+  const snapshot = useNodes();
   const now = useNow();
   const frozenAt = frozenSince(snapshot, now);
   // What this device kept of last week may lack a node of yesterday: first ask.
@@ -41,7 +41,7 @@ export default function Node(props: Props) {
         ) : (
           <>
             <Head {...props} isKnown={listed !== undefined} />
-            {!props.isBeside && <Standing source={source} snapshot={snapshot} />}
+            {!props.isBeside && <Standing source={fleet()} snapshot={snapshot} />}
             {snapshot.value && !listed && (isAsked ? <Unknown /> : <Loading />)}
             {listed && <Filled node={listed} />}
           </>

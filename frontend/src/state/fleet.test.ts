@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Finding, Node } from "../api/types";
-import { areVoltsHidden, batteryVolts, compareNames, filterNodes, fold, leadingFinding, marginVolts, markOf, newestMeasuredAt, sortNodes, tally } from "./fleet";
+import { areVoltsHidden, batteryVolts, compareNames, countNeeding, filterNodes, fold, leadingFinding, marginVolts, markOf, newestMeasuredAt, sortNodes, tally } from "./fleet";
 
 function make(node: string, changes: Partial<Node> & { volts?: number | null; disconnect?: number | null; untrusted?: string[] } = {}): Node {
   const { volts = 13, disconnect = 11.9, untrusted = [], ...rest } = changes;
@@ -116,7 +116,9 @@ describe("the filter", () => {
 
   it("counts lost nodes among those that need you", () => {
     expect(names(filterNodes(nodes, { ...everything, withInactive: false, group: "crit" }))).toEqual(["Campingplatz"]);
-    expect(tally(nodes)).toEqual({ crit: 2, warn: 1, late: 0, silent: 0, fine: 1 });
+    const states = { crit: 2, lost: 3, warn: 1, late: 4, silent: 5, fine: 6 };
+    expect(tally(states)).toEqual({ crit: 5, warn: 1, late: 4, silent: 5, fine: 6 });
+    expect(countNeeding(states)).toBe(5);
   });
 });
 

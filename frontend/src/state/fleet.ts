@@ -32,11 +32,15 @@ export const GROUPS = ["crit", "warn", "late", "silent", "fine"] as const;
 export type Group = (typeof GROUPS)[number];
 export const groupOf = (state: State): Group => (state === "lost" ? "crit" : state);
 
-export function tally(nodes: readonly Node[]): Record<Group, number> {
+export function tally(states: Record<State, number>): Record<Group, number> {
   const counts = { crit: 0, warn: 0, late: 0, silent: 0, fine: 0 };
-  for (const node of nodes) counts[groupOf(node.state)] += 1;
+  for (const state of STATES) counts[groupOf(state)] += states[state];
   return counts;
 }
+
+/** How many nodes a person must act for. */
+export const countNeeding = (states: Record<State, number>): number =>
+  STATES.filter(needsYou).reduce((sum, state) => sum + states[state], 0);
 
 /** Worst first; inside a state the smallest margin first, then by name; an unknown margin is last. */
 export function sortNodes(nodes: readonly Node[]): Node[] {

@@ -1,7 +1,9 @@
 import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { now } from "../api/clock";
+import { fleet, isPart } from "../api/resources";
 import type { Snapshot, Source } from "../api/source";
 import type { Store } from "../api/store";
+import type { Node } from "../api/types";
 
 /** Gives the value of a store, and renders again when it changes. */
 export function useStore<T>(store: Store<T>): T {
@@ -18,6 +20,12 @@ export function useStore<T>(store: Store<T>): T {
 
 /** Gives what is known of a resource, and keeps asking for it while the component is shown. */
 export const useSource = <T>(source: Source<T>): Snapshot<T> => useStore(source);
+
+/** Gives the nodes once all are here that the list has room for: what a part lacks, nobody could tell. */
+export function useNodes(): Snapshot<Node[]> {
+  const { value, ...rest } = useSource(fleet());
+  return { value: value && !isPart(value) ? value.nodes : null, ...rest };
+}
 
 /** Gives the present in epoch milliseconds, every few seconds. */
 export const useNow = (): number => useStore(now);
