@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -48,25 +49,43 @@ POSTGRES_LATEST = (
 )
 
 
+class _Newest(NamedTuple):
+    """The newest row of a node, and its newest live delivery."""
+
+    name: str
+    delivered_at: int | None
+    row: Row
+
+    def is_active(self, since: int) -> bool:
+        heard_at: int = max(self.row[1], self.delivered_at or 0)
+        return heard_at >= since
+
+
 def select_newest_of_each(connection: Connection, active_since: int | None = None) -> list[Stored]:
     """Give the newest measurement of every node, by name.
 
     With `active_since` only of nodes whose newest measurement, or newest live delivery, is younger than that.
     """
-    newest: dict[str, Row] = {}
-    for name, delivered_at, *row in _select_latest(connection):
-        if name not in newest or newest[name][2] < row[1]:
-            newest[name] = (delivered_at, *row)
-    found = [
-        (name, row)
-        for name, (delivered_at, *row) in sorted(newest.items())
-        if active_since is None or max(row[1], delivered_at or 0) >= active_since
-    ]
-    configurations = read_configurations(connection, {row[2] for _, row in found})
-    return [Stored(row[0], decode(name, configurations[row[2]], tuple(row))) for name, row in found]
+    found = [one for one in _select_latest(connection) if active_since is None or one.is_active(active_since)]
+    configurations = read_configurations(connection, {one.row[2] for one in found})
+    return [Stored(row[0], decode(name, configurations[row[2]], row)) for name, _, row in found]
 
 
-def _select_latest(connection: Connection) -> list[Row]:
+def count_nodes(connection: Connection, active_since: int) -> tuple[int, int]:
+    """Count the nodes that have a measurement, and those of them that are active, as above."""
+    newest = _select_latest(connection)
+    return len(newest), sum(one.is_active(active_since) for one in newest)
+
+
+def _select_latest(connection: Connection) -> list[_Newest]:
+    newest: dict[str, _Newest] = {}
+    for name, delivered_at, *row in _select_latest_rows(connection):
+        if name not in newest or newest[name].row[1] < row[1]:
+            newest[name] = _Newest(name, delivered_at, tuple(row))
+    return [newest[name] for name in sorted(newest)]
+
+
+def _select_latest_rows(connection: Connection) -> list[Row]:
     """Give the newest row of each node, on SQLite perhaps an older one too."""
     if not database_of(connection).is_sqlite:
         return [tuple(row) for row in connection.exec_driver_sql(POSTGRES_LATEST).all()]

@@ -13,6 +13,7 @@ from isems.storage.newest import (
     POSTGRES_LATEST,
     SQLITE_LATEST,
     count_measurements,
+    count_nodes,
     select_newest,
     select_newest_of_each,
 )
@@ -81,6 +82,8 @@ def test_a_node_is_active_by_its_newest_record_or_its_newest_delivery(
             note_deliveries(connection, [find_node(connection, "a") or 0], delivered)
     assert bool(newest_of_each(database, active_since=NOON)) is is_active
     assert len(newest_of_each(database)) == 1
+    with database.read() as connection:
+        assert count_nodes(connection, NOON) == (1, int(is_active))
 
 
 def test_one_nodes_future_stamp_hides_no_other_node(database: Database) -> None:
