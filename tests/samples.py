@@ -1,11 +1,12 @@
 """Builders for all tests: what a node would send, with only what matters to the test named."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from isems.domain.clock import Moment, Uptime
-from isems.domain.measurement import Configuration, Dialect, Measurement
+from isems.domain.measurement import Configuration, Dialect, Measurement, Trace
 from isems.domain.payload import Payload, Source
 
 #: A minute at noon in June 2024, from which tests count.
@@ -59,6 +60,11 @@ def sparse(node: str = "Elektra-Dach", at: int | None = NOON, **known: Any) -> M
 def minutes(count: int, node: str = "Elektra-Dach", first: int = NOON, step: int = 60) -> list[Measurement]:
     """So many records, one each `step` seconds, whose voltage tells their place."""
     return [measurement(node, first + step * i, battery_volts=12 + i % 3000 / 1000) for i in range(count)]
+
+
+def traces(records: Iterable[Measurement]) -> list[Trace]:
+    """What the checks are given of records, in their order."""
+    return [Trace(one.measured_at or 0, one.minutes_until_shutdown, one.battery_celsius) for one in records]
 
 
 def line(one: Measurement) -> str:

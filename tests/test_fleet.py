@@ -4,16 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from isems.domain.checks import RECORDS
 from isems.domain.clock import ClockState
+from isems.domain.finding import Key
+from isems.domain.measurement import Dialect, Measurement
 from isems.domain.payload import Source
 from isems.domain.polling import PollTarget
-from isems.fleet import Node, list_nodes
+from isems.fleet import KnownNode, Node, find_at, list_nodes, survey_node, survey_nodes
 from isems.ingest import ingest
 from isems.storage.database import Database
+from isems.storage.measurements import insert_measurements
 from isems.storage.node_states import note_addresses
+from isems.storage.nodes import identify_nodes
 from isems.storage.poll_leases import PollLeases
 from isems.storage.poll_targets import save_targets
-from tests.samples import NOON, log_payload, measurement, minutes, moment
+from tests.samples import NOON, configuration, log_payload, measurement, minutes, moment, traces
 from tests.test_ingest import csv_line, push
 
 BOARD = "FF-ESP-1A"
@@ -29,6 +34,17 @@ def database(database_url: str) -> Iterator[Database]:
 def only(database: Database, now: int = NOON) -> Node:
     (node,) = list_nodes(database, moment(now))
     return node
+
+
+def survey(database: Database) -> dict[str, KnownNode]:
+    with database.read() as connection:
+        return {known.node.name: known for known in survey_nodes(connection, NOON, lambda name: True)}
+
+
+def board(name: str, *celsius: float) -> list[Measurement]:
+    """Records of a board, newest first, with these temperatures."""
+    conf = configuration(dialect=Dialect.BOARD)
+    return [measurement(name, NOON - 15 * n, configuration=conf, battery_celsius=c) for n, c in enumerate(celsius)]
 
 
 def test_nothing_is_known_of_an_empty_database(database: Database) -> None:
@@ -106,3 +122,25 @@ def test_the_addresses_at_which_a_node_answers_are_told_and_who_polls_there(data
         ("a", ["10.0.0.1", "10.0.0.2"], ["roof-1"]),
         ("b", [], []),
     ]
+
+
+def test_a_node_is_surveyed_as_among_all(database: Database) -> None:
+    with database.write() as connection:
+        insert_measurements(connection, [*minutes(60, "a"), *board("b", *[25.0] * 300), *minutes(3, "c")], NOON)
+        identify_nodes(connection, ["d"], NOON)
+    surveyed = survey(database)
+    with database.read() as connection:
+        assert [survey_node(connection, NOON, known.node.id) for known in surveyed.values()] == list(surveyed.values())
+    assert surveyed["a"].newest == minutes(60, "a")[-1]
+    assert surveyed["a"].traces == traces(minutes(60, "a")[: -RECORDS - 1 : -1])
+    assert (surveyed["d"].newest, surveyed["d"].traces) == (None, [])
+
+
+def test_a_missing_sensor_is_told_from_a_temperature_that_only_rounds_to_its_mark(database: Database) -> None:
+    """Hours of 25 degrees are none; 25.001 are, though the column holds the same number."""
+    with database.write() as connection:
+        records = [*board("missing", *[25.0] * 250), *board("measured", *[25.0] * 200, 25.001, *[25.0] * 49)]
+        insert_measurements(connection, records, NOON)
+    found = {name: {one.key for one in find_at(known, 900, NOON)} for name, known in survey(database).items()}
+    assert Key.SENSOR_MISSING in found["missing"]
+    assert Key.SENSOR_MISSING not in found["measured"]

@@ -12,7 +12,7 @@ from isems.domain.clock import ClockState
 from isems.domain.finding import Finding, Key, Severity
 from isems.domain.flags import believed_flags, is_storage_small, margin_volts
 from isems.domain.limits import list_untrusted
-from isems.domain.measurement import SHUTDOWN_MARKS, Dialect, Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Dialect, Measurement, Trace
 from isems.domain.polling import LOW_MARGIN_VOLTS
 from isems.domain.sharing import is_shared
 from isems.domain.silence import heard_at, interval_of, late_after, lost_after, silent_after
@@ -41,8 +41,10 @@ _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a node; instants are epoch seconds."""
 
-    #: Its newest records, newest first: `records_wanted` tells how many are of use. None at all is allowed.
-    records: Sequence[Measurement] = ()
+    #: Its newest record, where there is any.
+    newest: Measurement | None = None
+    #: Of its newest records, newest first, that one too: `records_wanted` tells how many are of use.
+    traces: Sequence[Trace] = ()
     #: When it last delivered something new, live.
     delivered_at: int | None = None
     #: How often it is polled; None: it pushes.
@@ -61,8 +63,8 @@ def records_wanted(newest: Measurement) -> int:
 def check_node(evidence: Evidence, now: int) -> list[Finding]:
     """Give all findings of a node, worst first; never none."""
     findings = [*_check_silence(evidence, now), *_check_sender(evidence)]
-    if evidence.records:
-        findings += _check_record(evidence.records[0], evidence.records)
+    if evidence.newest is not None:
+        findings += _check_record(evidence.newest, evidence.traces)
     return sorted(findings, key=lambda finding: _RANKS[finding.severity])
 
 
@@ -72,7 +74,7 @@ def state_of(findings: Sequence[Finding]) -> Severity:
 
 
 def _check_silence(evidence: Evidence, now: int) -> Iterator[Finding]:
-    newest = evidence.records[0] if evidence.records else None
+    newest = evidence.newest
     heard = heard_at(newest, evidence.delivered_at, evidence.clock_offset_seconds, now)
     if newest is None:
         yield Finding(Severity.SILENT, Key.NO_MEASUREMENT)
@@ -80,7 +82,7 @@ def _check_silence(evidence: Evidence, now: int) -> Iterator[Finding]:
     if heard is None:
         yield Finding(Severity.SILENT, Key.HEARD_UNKNOWN)
         return
-    interval = interval_of(evidence.records, evidence.poll_seconds)
+    interval = interval_of(newest.configuration.dialect, evidence.traces, evidence.poll_seconds)
     values: dict[str, float] = {"heard_at": heard, "interval_seconds": interval}
     if now - heard >= lost_after(interval):
         yield Finding(Severity.LOST, Key.LOST, values)
@@ -96,7 +98,7 @@ def _check_sender(evidence: Evidence) -> Iterator[Finding]:
     if state is not None and state in _CLOCK_KEYS:
         has_offset = state in (ClockState.BEHIND, ClockState.AHEAD) and offset is not None
         yield Finding(Severity.WARNING, _CLOCK_KEYS[state], {"offset_seconds": offset or 0} if has_offset else {})
-    if is_shared(reversed(evidence.records)):
+    if is_shared(reversed(evidence.traces)):
         yield Finding(Severity.WARNING, Key.ID_SHARED)
 
 
@@ -108,7 +110,7 @@ _CLOCK_KEYS = {
 }
 
 
-def _check_record(newest: Measurement, records: Sequence[Measurement]) -> Iterator[Finding]:
+def _check_record(newest: Measurement, traces: Sequence[Trace]) -> Iterator[Finding]:
     if newest.status is None:
         yield Finding(Severity.WARNING, Key.STATUS_UNKNOWN)
     if _is_silent(newest):
@@ -119,7 +121,7 @@ def _check_record(newest: Measurement, records: Sequence[Measurement]) -> Iterat
     yield from _check_voltage(newest, flags)
     yield from _check_storage(newest, flags)
     yield from _check_temperature(newest, flags)
-    yield from _check_sensor(newest, records, flags)
+    yield from _check_sensor(newest, traces, flags)
     yield from _check_rest(newest, flags)
 
 
@@ -193,16 +195,16 @@ def _check_temperature(newest: Measurement, flags: StatusFlag) -> Iterator[Findi
         yield Finding(Severity.WARNING, Key.BATTERY_COLD, values)
 
 
-def _check_sensor(newest: Measurement, records: Sequence[Measurement], flags: StatusFlag) -> Iterator[Finding]:
+def _check_sensor(newest: Measurement, traces: Sequence[Trace], flags: StatusFlag) -> Iterator[Finding]:
     celsius = newest.battery_celsius
     dialect = newest.configuration.dialect
     is_claimed = StatusFlag.TEMP_SENSOR_NOT_CONNECTED in flags
     if dialect is Dialect.ROUTER and is_claimed and celsius == 0:
         # Its program takes 0 degrees and a charge end of 14.2 V for a missing sensor; both are usual in frost.
-        if not any((record.battery_celsius or 0) > 0 for record in records):
+        if not any((trace.battery_celsius or 0) > 0 for trace in traces):
             yield Finding(Severity.WARNING, Key.SENSOR_MISSING_OR_FROST)
             return
-    elif is_claimed or _has_no_sensor(records):
+    elif is_claimed or _has_no_sensor(newest, traces):
         yield Finding(Severity.WARNING, Key.SENSOR_MISSING)
         return
     # Routers cut to whole degrees and AVR boards stop at the last value above 0: less than 1 degree may be any frost.
@@ -215,12 +217,12 @@ def _may_lack_sensor(measurement: Measurement) -> bool:
     return is_board and measurement.battery_celsius == NO_SENSOR_CELSIUS
 
 
-def _has_no_sensor(records: Sequence[Measurement]) -> bool:
+def _has_no_sensor(newest: Measurement, traces: Sequence[Trace]) -> bool:
     """Tell whether a board has shown the temperature of a missing sensor for long; N sets no flag for it."""
-    if len(records) < NO_SENSOR_RECORDS or not all(map(_may_lack_sensor, records)):
+    if not _may_lack_sensor(newest) or len(traces) < NO_SENSOR_RECORDS:
         return False
-    newest, oldest = records[0].measured_at, records[-1].measured_at
-    return newest is not None and oldest is not None and newest - oldest >= NO_SENSOR_SECONDS
+    is_long = traces[0].measured_at - traces[-1].measured_at >= NO_SENSOR_SECONDS
+    return is_long and all(trace.battery_celsius == NO_SENSOR_CELSIUS for trace in traces)
 
 
 def _check_rest(newest: Measurement, flags: StatusFlag) -> Iterator[Finding]:

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import Trace
 
 #: Fewer records tell no cadence.
 MIN_RECORDS = 5
 
 
-def record_seconds(records: Sequence[Measurement]) -> float | None:
+def record_seconds(traces: Sequence[Trace]) -> float | None:
     """Tell at which interval a node records, in seconds, by its newest records in the order of time or against it.
 
     None where they are too few to tell. A gap makes no difference, as long as most of them follow each other.
     """
-    times = [record.measured_at for record in records if record.measured_at is not None]
+    times = [trace.measured_at for trace in traces]
     if len(times) < MIN_RECORDS:
         return None
     return median(abs(later - earlier) for later, earlier in pairwise(times)) or None

@@ -39,8 +39,9 @@ def is_position_trusted(latitude: float | None, longitude: float | None) -> bool
 
 def list_untrusted(measurement: Measurement) -> list[str]:
     """Give the names of the fields whose values are known and cannot be believed; the position's are two."""
-    is_silent = is_controller_silent(measurement.status, measurement.battery_volts)
-    untrusted = [field for field in PLACEHOLDERS if is_silent and getattr(measurement, field) is not None]
+    untrusted = []
+    if is_controller_silent(measurement.status, measurement.battery_volts):
+        untrusted = [field for field in PLACEHOLDERS if getattr(measurement, field) is not None]
     for field, (low, high) in RANGES.items():
         value = getattr(measurement, field)
         if value is not None and field not in untrusted and not low <= value <= high:

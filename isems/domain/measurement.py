@@ -63,6 +63,15 @@ class Measurement(msgspec.Struct, gc=False):
     time_repaired: bool = False
 
 
+class Trace(msgspec.Struct, frozen=True, gc=False):
+    """What the checks need of each of a node's newest records: of all but the very newest no more is read."""
+
+    #: Epoch seconds UTC, as stored.
+    measured_at: int
+    minutes_until_shutdown: float | None
+    battery_celsius: float | None
+
+
 #: What a node measures or decides each minute, in the order of the records: the fields beside node, time and configuration.
 MEASURED_FIELDS = (
     "minutes_until_shutdown",

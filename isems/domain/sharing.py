@@ -7,7 +7,7 @@ fro. A reboot changes it once, and never back.
 
 from collections.abc import Iterable
 
-from isems.domain.measurement import SHUTDOWN_MARKS, Measurement
+from isems.domain.measurement import SHUTDOWN_MARKS, Trace
 
 #: Announced shutdowns this near are one: a counter of minutes, its oscillator's error over a few minutes, and clocks.
 SAME_SHUTDOWN_SECONDS = 150
@@ -15,18 +15,18 @@ SAME_SHUTDOWN_SECONDS = 150
 PROVING_RETURNS = 2
 
 
-def is_shared(records: Iterable[Measurement]) -> bool:
+def is_shared(traces: Iterable[Trace]) -> bool:
     """Tell whether a node's records, in the order of time, are of two devices at least.
 
     Devices that were switched on within two and a half minutes of each other cannot be told apart.
     """
     shutdowns: list[float] = []
     current, returns = -1, 0
-    for record in records:
-        minutes = record.minutes_until_shutdown
-        if minutes in SHUTDOWN_MARKS or record.measured_at is None:
+    for trace in traces:
+        minutes = trace.minutes_until_shutdown
+        if minutes is None or minutes in SHUTDOWN_MARKS:
             continue
-        announced = record.measured_at + (minutes or 0) * 60
+        announced = trace.measured_at + minutes * 60
         if shutdowns and abs(shutdowns[current] - announced) <= SAME_SHUTDOWN_SECONDS:  # nearly always
             shutdowns[current] = announced
             continue

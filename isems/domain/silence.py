@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from isems.domain.clock import TOLERANCE
-from isems.domain.measurement import Dialect, Measurement
+from isems.domain.measurement import Dialect, Measurement, Trace
 
 #: How often a node with a short memory is heard of at best (docs/nodes.md, cadence): boards publish every 65 s and are
 #: polled as often, an AVR board is polled after 0.8 of the 235 s that it remembers. A router writes every 62 s.
@@ -19,17 +19,16 @@ SILENT_SECONDS = 3600
 LOST_SECONDS = 86_400
 
 
-def interval_of(records: Sequence[Measurement], poll_seconds: int | None) -> int:
+def interval_of(dialect: Dialect, traces: Sequence[Trace], poll_seconds: int | None) -> int:
     """Tell at which interval a node is heard of, in seconds: the longer of its record cadence and our contact's.
 
-    `records` are its newest, newest first, at least one. `poll_seconds` is how often it is polled, None where it pushes.
+    `traces` are of its newest records, newest first. `poll_seconds` is how often it is polled, None where it pushes.
     A router keeps its log, so the contact is the poll. Other nodes forget: pauses between their records show it.
     """
-    dialect = records[0].configuration.dialect
     shortest = SHORTEST_SECONDS[dialect]
     if dialect is Dialect.ROUTER:
         return max(shortest, poll_seconds or 0)
-    times = [record.measured_at for record in records if record.measured_at is not None]
+    times = [trace.measured_at for trace in traces]
     pauses = sorted((abs(later - earlier) for later, earlier in pairwise(times)), reverse=True)
     usual = pauses[USUAL_PAUSES - 1] if len(pauses) >= USUAL_PAUSES else poll_seconds
     return max(shortest, usual or 0)

@@ -60,6 +60,8 @@ def select_piece(connection: Connection, node_id: int, after: int, end: int, lim
 
 
 # Summed up days and hours need not be counted again. CROSS JOIN fixes the order: only the newest rows of each node are read.
+# Of two first times SQLite seeks one and reads on from there, PostgreSQL the later one. NOT makes SQLite seek the other one,
+# where what is summed up ends; PostgreSQL sees through it.
 _COUNT = text(
     "SELECT sum(part) FROM ("
     " SELECT sum(d.count) AS part FROM rolled_up r CROSS JOIN daily d"
@@ -77,7 +79,7 @@ _COUNT_SINCE = text(
     " SELECT sum(h.count) AS part FROM rolled_up r CROSS JOIN hourly h"
     "  WHERE h.node_id = r.node_id AND h.starts_at >= :since AND h.starts_at < r.hours_until"
     " UNION ALL SELECT count(*) FROM node n LEFT JOIN rolled_up r ON r.node_id = n.id CROSS JOIN measurement m"
-    "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
+    "  WHERE m.node_id = n.id AND m.measured_at >= coalesce(r.hours_until, 0) AND NOT m.measured_at < :since"
     " UNION ALL SELECT count(*) FROM inbox WHERE measured_at >= :since) AS parts"
 )
 _OLDEST = text(
@@ -89,10 +91,10 @@ _COUNT_PARTS = text(
     " SELECT (d.starts_at + d.ends_at) / 2 AS at, d.count AS part FROM rolled_up r CROSS JOIN daily d"
     "  WHERE d.node_id = r.node_id AND d.starts_at >= :since AND d.starts_at < r.days_until"
     " UNION ALL SELECT h.starts_at, h.count FROM rolled_up r CROSS JOIN hourly h"
-    "  WHERE h.node_id = r.node_id AND h.starts_at >= :since AND h.starts_at >= r.days_until AND h.starts_at < r.hours_until"
+    "  WHERE h.node_id = r.node_id AND h.starts_at >= r.days_until AND h.starts_at < r.hours_until AND NOT h.starts_at < :since"
     " UNION ALL SELECT m.measured_at / 3600 * 3600, 1 FROM node n LEFT JOIN rolled_up r ON r.node_id = n.id"
     "  CROSS JOIN measurement m"
-    "  WHERE m.node_id = n.id AND m.measured_at >= :since AND m.measured_at >= coalesce(r.hours_until, 0)"
+    "  WHERE m.node_id = n.id AND m.measured_at >= coalesce(r.hours_until, 0) AND NOT m.measured_at < :since"
     " UNION ALL SELECT measured_at / 3600 * 3600, 1 FROM inbox WHERE measured_at >= :since) AS parts GROUP BY at"
 )
 

@@ -1,17 +1,18 @@
 """The newest measurements, read without touching the history behind them."""
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, text
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import Measurement, Trace
 from isems.storage.configurations import read_configurations
 from isems.storage.database import database_of, raw_sqlite
 from isems.storage.inbox import COLUMNS, LIST
 from isems.storage.measurements import decode_rows
-from isems.storage.rows import Row, decode
+from isems.storage.rows import TRACE_COLUMNS, Row, decode, decode_traces
 from isems.storage.writer_memory import is_writing
 
 
@@ -48,25 +49,43 @@ POSTGRES_LATEST = (
 )
 
 
+class _Newest(NamedTuple):
+    """The newest row of a node, and its newest live delivery."""
+
+    name: str
+    delivered_at: int | None
+    row: Row
+
+    def is_active(self, since: int) -> bool:
+        heard_at: int = max(self.row[1], self.delivered_at or 0)
+        return heard_at >= since
+
+
 def select_newest_of_each(connection: Connection, active_since: int | None = None) -> list[Stored]:
     """Give the newest measurement of every node, by name.
 
     With `active_since` only of nodes whose newest measurement, or newest live delivery, is younger than that.
     """
-    newest: dict[str, Row] = {}
-    for name, delivered_at, *row in _select_latest(connection):
-        if name not in newest or newest[name][2] < row[1]:
-            newest[name] = (delivered_at, *row)
-    found = [
-        (name, row)
-        for name, (delivered_at, *row) in sorted(newest.items())
-        if active_since is None or max(row[1], delivered_at or 0) >= active_since
-    ]
-    configurations = read_configurations(connection, {row[2] for _, row in found})
-    return [Stored(row[0], decode(name, configurations[row[2]], tuple(row))) for name, row in found]
+    found = [one for one in _select_latest(connection) if active_since is None or one.is_active(active_since)]
+    configurations = read_configurations(connection, {one.row[2] for one in found})
+    return [Stored(row[0], decode(name, configurations[row[2]], row)) for name, _, row in found]
 
 
-def _select_latest(connection: Connection) -> list[Row]:
+def count_nodes(connection: Connection, active_since: int) -> tuple[int, int]:
+    """Count the nodes that have a measurement, and those of them that are active, as above."""
+    newest = _select_latest(connection)
+    return len(newest), sum(one.is_active(active_since) for one in newest)
+
+
+def _select_latest(connection: Connection) -> list[_Newest]:
+    newest: dict[str, _Newest] = {}
+    for name, delivered_at, *row in _select_latest_rows(connection):
+        if name not in newest or newest[name].row[1] < row[1]:
+            newest[name] = _Newest(name, delivered_at, tuple(row))
+    return [newest[name] for name in sorted(newest)]
+
+
+def _select_latest_rows(connection: Connection) -> list[Row]:
     """Give the newest row of each node, on SQLite perhaps an older one too."""
     if not database_of(connection).is_sqlite:
         return [tuple(row) for row in connection.exec_driver_sql(POSTGRES_LATEST).all()]
@@ -77,36 +96,39 @@ def _select_latest(connection: Connection) -> list[Row]:
     return rows
 
 
-#: The time of the oldest row that is wanted is sought first; a node with fewer rows has them all.
-SQLITE_RECORDS = (
-    f"SELECT {_PREFIXED} FROM json_each(?) wanted CROSS JOIN measurement m ON m.node_id = wanted.value AND m.measured_at"
-    " >= coalesce((SELECT measured_at FROM measurement WHERE node_id = wanted.value ORDER BY measured_at DESC"
-    " LIMIT 1 OFFSET ?), 0)"
+_TRACE = ", ".join(TRACE_COLUMNS)
+#: All rows of a node in one text: at each row that it fetches, the driver lets another thread go first.
+SQLITE_TRACES = (
+    f"SELECT wanted.value, (SELECT json_group_array(json_array({_TRACE})) FROM (SELECT {_TRACE} FROM measurement"
+    " WHERE node_id = wanted.value ORDER BY measured_at DESC LIMIT ?)) FROM json_each(?) wanted"
 )
 #: The inbox has no index, and is looked through once for all nodes.
-SQLITE_INBOX_RECORDS = f"SELECT {LIST} FROM inbox WHERE node_id IN (SELECT value FROM json_each(?))"
-POSTGRES_RECORDS = (
-    f"SELECT {_PREFIXED} FROM unnest(%s::integer[]) wanted(id) CROSS JOIN LATERAL"
-    " (SELECT * FROM measurement WHERE node_id = wanted.id ORDER BY measured_at DESC LIMIT %s) m"
+SQLITE_INBOX_TRACES = (
+    f"SELECT node_id, json_group_array(json_array({_TRACE})) FROM inbox"
+    " WHERE node_id IN (SELECT value FROM json_each(?)) GROUP BY node_id"
 )
+POSTGRES_TRACES = (
+    f"SELECT wanted.id, json_agg(json_build_array({_TRACE}))::text FROM unnest(%s::integer[]) wanted(id) CROSS JOIN LATERAL"
+    f" (SELECT {_TRACE} FROM measurement WHERE node_id = wanted.id ORDER BY measured_at DESC LIMIT %s) m GROUP BY wanted.id"
+)
+_time_of = attrgetter("measured_at")
 
 
-def select_newest_records(connection: Connection, names: Mapping[int, str], limit: int) -> dict[int, list[Measurement]]:
-    """Give the newest measurements of each of these nodes that has any, newest first; nodes by their numbers."""
-    if database_of(connection).is_sqlite:
-        raw, wanted = raw_sqlite(connection), msgspec.json.encode(list(names)).decode()
-        rows: list[Row] = raw.execute(SQLITE_RECORDS, (wanted, limit - 1)).fetchall()
-        rows += raw.execute(SQLITE_INBOX_RECORDS, (wanted,)).fetchall()
-    else:
-        rows = [tuple(row) for row in connection.exec_driver_sql(POSTGRES_RECORDS, (list(names), limit)).all()]
-    rows.sort(key=itemgetter(0, 1), reverse=True)
-    configurations = read_configurations(connection, {row[2] for row in rows})
-    found: dict[int, list[Measurement]] = {}
-    for row in rows:
-        records = found.setdefault(row[0], [])
-        if len(records) < limit:
-            records.append(decode(names[row[0]], configurations[row[2]], row))
-    return found
+def select_traces(connection: Connection, node_ids: Sequence[int], limit: int) -> dict[int, list[Trace]]:
+    """Give the traces of the newest measurements of each of these nodes that has any, newest first."""
+    found: dict[int, list[Trace]] = {}
+    for node_id, rows in _select_trace_rows(connection, node_ids, limit):
+        found.setdefault(node_id, []).extend(decode_traces(rows))
+    return {node_id: sorted(traces, key=_time_of, reverse=True)[:limit] for node_id, traces in found.items() if traces}
+
+
+def _select_trace_rows(connection: Connection, node_ids: Sequence[int], limit: int) -> list[Row]:
+    """Give the newest rows of a node together, as `decode_traces` takes them; on SQLite all from the inbox as well."""
+    if not database_of(connection).is_sqlite:
+        return [tuple(row) for row in connection.exec_driver_sql(POSTGRES_TRACES, (list(node_ids), limit)).all()]
+    raw, wanted = raw_sqlite(connection), msgspec.json.encode(node_ids).decode()
+    sorted_in: list[Row] = raw.execute(SQLITE_TRACES, (limit, wanted)).fetchall()
+    return sorted_in + raw.execute(SQLITE_INBOX_TRACES, (wanted,)).fetchall()
 
 
 class _InboxIndex(msgspec.Struct):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from isems.domain.measurement import Configuration, Dialect, Measurement
+from isems.domain.measurement import Configuration, Dialect, Measurement, Trace
 from isems.domain.status import STATUS_MASK
 
 #: node_id, measured_at, configuration_id, nine scaled values, status, time_repaired, exact.
@@ -39,6 +39,8 @@ SCALES = (
     Scale("battery_celsius", 100),
     Scale("charge_end_volts", 1000),
 )
+#: What a trace is made of.
+TRACE_COLUMNS = ("measured_at", "shutdown_ticks", "battery_centicelsius", "exact")
 CONFIGURATION_FIELDS = (
     "isems_revision",
     "firmware",
@@ -186,6 +188,24 @@ def _restore(measurement: Measurement, text: str) -> Measurement:
         configuration = msgspec.structs.replace(measurement.configuration, **of_configuration)
         measurement = msgspec.structs.replace(measurement, configuration=configuration)
     return msgspec.structs.replace(measurement, **exact)
+
+
+_rows_of_traces = msgspec.json.Decoder(list[tuple[int, int | None, int | None, str | None]])
+
+
+def decode_traces(text: str) -> list[Trace]:
+    """Give back the traces of rows, of which a JSON text holds the `TRACE_COLUMNS`."""
+    traces = []
+    for measured_at, ticks, celsius, exact in _rows_of_traces.decode(text):
+        trace = Trace(measured_at, None if ticks is None else ticks / 4, None if celsius is None else celsius / 100)
+        traces.append(trace if exact is None else _restore_trace(trace, exact))
+    return traces
+
+
+def _restore_trace(trace: Trace, text: str) -> Trace:
+    exact: dict[str, Any] = msgspec.json.decode(text)
+    known = {field: exact[field] for field in Trace.__struct_fields__ if field in exact}
+    return msgspec.structs.replace(trace, **known)
 
 
 def has_own_configuration(text: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from isems.domain.clock import ClockState
 from isems.domain.finding import Finding, Key, Severity
 from isems.domain.measurement import Configuration, Dialect, Measurement
 from isems.ingest import read_payload
-from tests.samples import NOON, configuration, measurement
+from tests.samples import NOON, configuration, measurement, traces
 from tests.test_firmware_data import FILES, payloads_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +32,14 @@ RANK = list(Severity).index
 HOUR, DAY = 3600, 86_400
 
 
+def evidence_of(records: Sequence[Measurement], **known: Any) -> Evidence:
+    """What is known of a node with these records, newest first."""
+    return Evidence(newest=records[0] if records else None, traces=traces(records), **known)
+
+
 def check(*records: Measurement, now: int = NOON, **known: Any) -> dict[Key, Finding]:
     """The findings of a node with these records, newest first, by key."""
-    findings = check_node(Evidence(records=records, **known), now)
+    findings = check_node(evidence_of(records, **known), now)
     assert len({finding.key for finding in findings}) == len(findings)
     return {finding.key: finding for finding in findings}
 
@@ -109,7 +115,7 @@ def test_heat_and_cold_are_found_by_their_degrees_where_no_flag_tells(celsius: f
 
 def test_findings_come_worst_first() -> None:
     record = measurement(configuration=BOARD, status=0x488, battery_volts=12.0, battery_celsius=41.0)
-    findings = check_node(Evidence(records=[record], clock_state=ClockState.UNSET), NOON + DAY)
+    findings = check_node(evidence_of([record], clock_state=ClockState.UNSET), NOON + DAY)
     assert [finding.severity for finding in findings][:3] == [Severity.CRITICAL, Severity.LOST, Severity.WARNING]
     assert [finding.severity for finding in findings] == sorted((f.severity for f in findings), key=RANK)
 
@@ -420,7 +426,7 @@ MEASUREMENTS = st.builds(
     Measurement, st.text(), TIMES, CONFIGURATIONS, *[NUMBERS] * 9, STATUS, time_repaired=st.booleans()
 )
 EVIDENCE = st.builds(
-    Evidence,
+    evidence_of,
     records=st.lists(MEASUREMENTS, max_size=5),
     delivered_at=TIMES,
     poll_seconds=st.none() | st.integers(10, DAY),
@@ -435,7 +441,7 @@ def test_whatever_a_node_sends_there_are_findings_and_nothing_unknown_is_fine(ev
     assert findings
     assert [finding.severity for finding in findings] == sorted((f.severity for f in findings), key=RANK)
     msgspec.json.decode(msgspec.json.encode(findings), type=list[Finding])
-    newest = evidence.records[0] if evidence.records else None
+    newest = evidence.newest
     is_heard = any(finding.key in (Key.NO_MEASUREMENT, Key.HEARD_UNKNOWN) for finding in findings)
     is_unknown = newest is None or newest.status is None or not newest.battery_volts or is_heard
     if is_unknown or evidence.clock_state not in (None, ClockState.GOOD):

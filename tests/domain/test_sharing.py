@@ -4,19 +4,23 @@ from itertools import chain
 
 import pytest
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import Trace
 from isems.domain.sharing import is_shared
 from isems.ingest import read_payload
-from tests.samples import NOON, measurement
+from tests.samples import NOON, traces
 from tests.test_firmware_data import FILES, payloads_of
 
 
-def board(start: int, ticks: int, count: int = 10) -> list[Measurement]:
-    return [measurement("a", start + 15 * n, minutes_until_shutdown=(ticks - n) / 4) for n in range(count)]
+def trace(at: int, minutes: float) -> Trace:
+    return Trace(at, minutes, None)
 
 
-def in_order(*records: list[Measurement]) -> list[Measurement]:
-    return sorted(chain.from_iterable(records), key=lambda one: one.measured_at or 0)
+def board(start: int, ticks: int, count: int = 10) -> list[Trace]:
+    return [trace(start + 15 * n, (ticks - n) / 4) for n in range(count)]
+
+
+def in_order(*devices: list[Trace]) -> list[Trace]:
+    return sorted(chain.from_iterable(devices), key=lambda one: one.measured_at)
 
 
 def test_two_boards_with_one_id_are_noticed() -> None:
@@ -32,8 +36,8 @@ def test_two_boards_polled_in_turns_are_noticed() -> None:
 
 def test_two_routers_with_one_id_are_noticed() -> None:
     """Their counters show whole minutes."""
-    one = [measurement("a", NOON + 61 * n, minutes_until_shutdown=1000 - 61 * n // 60) for n in range(10)]
-    other = [measurement("a", NOON + 30 + 61 * n, minutes_until_shutdown=400 - 61 * n // 60) for n in range(10)]
+    one = [trace(NOON + 61 * n, 1000 - 61 * n // 60) for n in range(10)]
+    other = [trace(NOON + 30 + 61 * n, 400 - 61 * n // 60) for n in range(10)]
     assert is_shared(in_order(one, other))
 
 
@@ -46,15 +50,15 @@ def test_a_clock_that_steps_and_is_set_back_is_one_device() -> None:
 
 
 def test_counters_that_do_not_run_tell_nothing() -> None:
-    assert not is_shared([measurement("a", NOON + n, minutes_until_shutdown=99999 * (n % 2)) for n in range(20)])
+    assert not is_shared([trace(NOON + n, 99999 * (n % 2)) for n in range(20)])
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if "esp32" in name or name.endswith("ffopenmppt.log")])
 def test_no_recorded_node_is_taken_for_two(name: str) -> None:
-    records: dict[int, Measurement] = {}
+    found: dict[int, Trace] = {}
     for payload in payloads_of(name):
         parsed = read_payload(payload).parsed
-        records |= {one.measured_at: one for one in parsed.measurements if one.measured_at}
-    times = sorted(records)
+        found |= {one.measured_at: one for one in traces(m for m in parsed.measurements if m.measured_at)}
+    times = sorted(found)
     for start in range(0, len(times), 40):
-        assert not is_shared(records[time] for time in times[start : start + 40])
+        assert not is_shared(found[time] for time in times[start : start + 40])

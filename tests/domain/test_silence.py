@@ -2,55 +2,50 @@
 
 import pytest
 
-from isems.domain.measurement import Dialect, Measurement
+from isems.domain.measurement import Dialect, Trace
 from isems.domain.silence import SHORTEST_SECONDS, heard_at, interval_of, late_after, lost_after, silent_after
-from tests.samples import NOON, configuration, measurement
+from tests.samples import NOON, measurement
 
-BOARD = configuration(dialect=Dialect.BOARD)
 HOUR, DAY, YEAR = 3600, 86_400, 31_536_000
 
 
-def records(*ages: int, dialect: Dialect = Dialect.BOARD) -> list[Measurement]:
-    """A node's newest records, newest first, so many seconds old at NOON."""
-    return [measurement(at=NOON - age, configuration=configuration(dialect=dialect)) for age in ages]
-
-
-def polled(every: int, polls: int) -> list[Measurement]:
-    """What five records a poll leave behind."""
-    return records(*(every * poll + 15 * record for poll in range(polls) for record in range(5)))
+def interval(*ages: int, poll_seconds: int | None, dialect: Dialect = Dialect.BOARD) -> int:
+    """The interval of a node whose newest records, newest first, are so many seconds old."""
+    return interval_of(dialect, [Trace(NOON - age, None, None) for age in ages], poll_seconds)
 
 
 def test_a_router_is_heard_of_when_it_is_polled() -> None:
-    assert interval_of(records(0, 61, 122, dialect=Dialect.ROUTER), poll_seconds=900) == 900
+    assert interval(0, 61, 122, dialect=Dialect.ROUTER, poll_seconds=900) == 900
 
 
 def test_no_node_is_expected_more_often_than_it_writes() -> None:
-    assert interval_of(records(0, 61, dialect=Dialect.ROUTER), poll_seconds=10) == 62
+    assert interval(0, 61, dialect=Dialect.ROUTER, poll_seconds=10) == 62
 
 
 @pytest.mark.parametrize("dialect", [Dialect.BOARD, Dialect.UNKNOWN])
 def test_a_board_that_pushes_is_heard_of_every_65_seconds_however_often_it_writes(dialect: Dialect) -> None:
-    assert interval_of(records(*range(0, 600, 15), dialect=dialect), poll_seconds=None) == 65
+    assert interval(*range(0, 600, 15), dialect=dialect, poll_seconds=None) == 65
 
 
 def test_a_board_that_is_polled_often_enough_is_not_given_the_whole_poll_interval() -> None:
-    assert interval_of(records(*range(0, 600, 15)), poll_seconds=900) == 65
+    assert interval(*range(0, 600, 15), poll_seconds=900) == 65
 
 
 def test_a_board_that_a_cron_job_polls_is_heard_of_as_often_as_that_runs() -> None:
-    assert interval_of(polled(900, polls=8), poll_seconds=60) == 840
+    five_a_poll = (900 * poll + 15 * record for poll in range(8) for record in range(5))
+    assert interval(*five_a_poll, poll_seconds=60) == 840
 
 
 def test_two_outages_are_not_yet_usual() -> None:
-    assert interval_of(records(0, 15, 9000, 9015, 20000, 20015, 20030), poll_seconds=None) == 65
+    assert interval(0, 15, 9000, 9015, 20000, 20015, 20030, poll_seconds=None) == 65
 
 
 def test_a_board_with_few_records_is_expected_when_it_is_polled() -> None:
-    assert interval_of(records(0, 15), poll_seconds=900) == 900
+    assert interval(0, 15, poll_seconds=900) == 900
 
 
 def test_an_avr_board_is_polled_by_what_it_remembers() -> None:
-    assert interval_of(records(*range(0, 470, 47), dialect=Dialect.AVR_BOARD), poll_seconds=900) == 188
+    assert interval(*range(0, 470, 47), dialect=Dialect.AVR_BOARD, poll_seconds=900) == 188
 
 
 def test_each_dialect_has_its_shortest_interval() -> None:

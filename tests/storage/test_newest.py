@@ -5,19 +5,24 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from isems.domain.measurement import Measurement
+from isems.domain.measurement import Measurement, Trace
 from isems.storage.database import Database
+from isems.storage.inbox import count_inbox
 from isems.storage.measurements import insert_measurements
 from isems.storage.newest import (
     NEWEST,
     POSTGRES_LATEST,
+    POSTGRES_TRACES,
     SQLITE_LATEST,
+    SQLITE_TRACES,
     count_measurements,
+    count_nodes,
     select_newest,
     select_newest_of_each,
+    select_traces,
 )
 from isems.storage.nodes import find_node, identify_nodes, note_deliveries
-from tests.samples import NOON, configuration, measurement, minutes
+from tests.samples import NOON, configuration, measurement, minutes, traces
 
 
 def store(database: Database, *measurements: Measurement) -> None:
@@ -28,6 +33,12 @@ def store(database: Database, *measurements: Measurement) -> None:
 def newest_of_each(database: Database, active_since: int | None = None) -> list[Measurement]:
     with database.read() as connection:
         return [stored.measurement for stored in select_newest_of_each(connection, active_since)]
+
+
+def traces_of(database: Database, name: str, limit: int) -> list[Trace]:
+    with database.read() as connection:
+        node_id = find_node(connection, name) or 0
+        return select_traces(connection, [node_id], limit).get(node_id, [])
 
 
 def plan_of(database: Database, statement: str) -> str:
@@ -81,6 +92,8 @@ def test_a_node_is_active_by_its_newest_record_or_its_newest_delivery(
             note_deliveries(connection, [find_node(connection, "a") or 0], delivered)
     assert bool(newest_of_each(database, active_since=NOON)) is is_active
     assert len(newest_of_each(database)) == 1
+    with database.read() as connection:
+        assert count_nodes(connection, NOON) == (1, int(is_active))
 
 
 def test_one_nodes_future_stamp_hides_no_other_node(database: Database) -> None:
@@ -98,6 +111,48 @@ def test_the_newest_of_one_node_are_given_newest_first(database: Database) -> No
         assert [stored.measurement for stored in found] == rows[:-5:-1]
         assert {stored.node_id for stored in found} == {node_id}
         assert len(select_newest(connection, "Elektra-Dach", node_id, 1440)) == 10
+
+
+def test_traces_are_given_newest_first_and_no_more_than_wanted_wherever_their_records_lie(database: Database) -> None:
+    log = minutes(50, "a")
+    live = [measurement("a", NOON + at, battery_celsius=at / 100) for at in (3000, 3060, -60, 90)]
+    store(database, *log)
+    for record in live:
+        store(database, record, measurement("b", record.measured_at))
+    with database.read() as connection:
+        assert count_inbox(connection) == (8 if database.has_inbox else 0)
+    newest_first = traces(sorted([*log, *live], key=lambda one: -(one.measured_at or 0)))
+    for limit in (1, 2, 40, 54, 1000):
+        assert traces_of(database, "a", limit) == newest_first[:limit]
+
+
+def test_of_a_node_without_records_there_are_no_traces(database: Database) -> None:
+    store(database, measurement("a"))
+    with database.write() as connection:
+        ids = identify_nodes(connection, ["a", "b"], NOON)
+    with database.read() as connection:
+        assert list(select_traces(connection, list(ids.values()), 40)) == [ids["a"]]
+
+
+@pytest.mark.parametrize("minutes_left", [None, 0.0, 0.25, 1439.75, 99999.0, 7.123456789012345, 1e300])
+@pytest.mark.parametrize("celsius", [None, 0.0, -39.99, 25.0, 25.000000001, -1e300])
+def test_a_trace_has_exactly_what_was_sent(
+    database: Database, minutes_left: float | None, celsius: float | None
+) -> None:
+    sent = measurement("a", minutes_until_shutdown=minutes_left, battery_celsius=celsius)
+    store(database, sent)
+    assert traces_of(database, "a", 1) == traces([sent])
+
+
+def test_traces_are_found_without_reading_history(database: Database) -> None:
+    fill(database)
+    statement = SQLITE_TRACES.replace("LIMIT ?", "LIMIT 40").replace("?", "'[1, 2]'")
+    if not database.is_sqlite:
+        statement = POSTGRES_TRACES.replace("LIMIT %s", "LIMIT 40").replace("%s", "'{1, 2}'")
+    plan = plan_of(database, statement)
+    assert "SCAN measurement" not in plan, plan
+    assert "Seq Scan on measurement" not in plan, plan
+    assert "SEARCH measurement USING PRIMARY KEY" in plan or "Index Scan" in plan, plan
 
 
 def test_many_nodes_with_a_configuration_each_are_read(database: Database, monkeypatch: Any) -> None:

@@ -117,14 +117,14 @@ def _answer_node(parameters: NodeParameters, now: int, name: str, *, is_in_path:
 def _describe(connection: Connection, node: FoundNode, days: int, now: int) -> NodeDetails:
     known = survey_node(connection, now, node.id)
     first_at = select_first_time(connection, node.id)
-    interval = record_seconds(known.records[:RECORDS])
+    interval = record_seconds(known.traces[:RECORDS])
     zone = context.config().timezone
     buckets = _select_days(connection, node, first_at, now, zone)
     return NodeDetails(
         **msgspec.structs.asdict(describe_node(known, now)),
         first_measured_at=instant_or_none(first_at),
         heard_at=instant_or_none(heard_at(known.newest, known.node.delivered_at, known.node.clock_offset_seconds, now)),
-        is_shared=is_shared(reversed(known.records[:RECORDS])),
+        is_shared=is_shared(reversed(known.traces[:RECORDS])),
         record_interval_seconds=interval,
         time_zone=zone.key,
         configurations=_list_changes(connection, node, buckets),

@@ -23,7 +23,7 @@ from isems.storage.backlog import count_backlog
 from isems.storage.counters import read_counts
 from isems.storage.database import read_version
 from isems.storage.history import count_by_day
-from isems.storage.newest import select_newest_of_each
+from isems.storage.newest import count_nodes
 from isems.storage.poll_targets import select_targets
 from isems.storage.rejected import count_dropped, count_rejected
 from isems.storage.undecided import count_bytes
@@ -153,7 +153,7 @@ def _describe(connection: Connection, brokers: dict[str, BrokerHealth], is_clock
         program=describe_version(read_version(connection)),
         time_zone=config.timezone.key,
         is_simulation=context.is_demo(),
-        nodes=NodeCounts(len(select_newest_of_each(connection)), len(select_newest_of_each(connection, active_since))),
+        nodes=NodeCounts(*count_nodes(connection, active_since)),
         newest={name: instant(at) for name, at in select_newest_times(connection).items()},
         configured=Configured(
             len(config.router_ips), config.broker.place if config.broker else None, bool(config.push_tokens)
