@@ -1,6 +1,6 @@
 import { render } from "preact";
 import { isDrawn, whenIdle } from "./api/idle";
-import { collectorStatus, fleet } from "./api/resources";
+import { fleet } from "./api/resources";
 import { watchPage } from "./api/source";
 import type { Store } from "./api/store";
 import { App } from "./app";
@@ -10,12 +10,12 @@ import { applySettings } from "./state/settings";
 applySettings();
 followLocation();
 watchPage();
-// Both were asked for with the page, whose outlines are seen until they are here, so that nothing has to be drawn twice.
+// They were asked for with the page, whose outlines are seen until they are here, so that nothing has to be drawn twice.
 // Other pages have something of their own to ask for meanwhile.
 const PATIENCE_MS = route.get().page === "fleet" ? 1500 : 100;
 const isKnown = fleet().get().value !== null;
-const answers = Promise.all([answered(fleet()), answered(collectorStatus())]);
-if (!isKnown) await Promise.race([answers, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+const nodes = answered(fleet());
+if (!isKnown) await Promise.race([nodes, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 const place = document.getElementById("app") as HTMLElement;
 place.replaceChildren();
 render(<App />, place);

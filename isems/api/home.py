@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from isems import __version__
 from isems.api import context, dashboard
 from isems.api.language import BANNER_STYLE, banner, choose_language, make_page
-from isems.storage.newest import select_newest_of_each
+from isems.storage.newest import count_nodes
 
 routes = Blueprint("home", __name__)
 
@@ -59,7 +59,7 @@ def get_home() -> Response:
     language = choose_language(TEXTS)
     texts = TEXTS[language]
     with context.database().read() as connection:
-        count = len(select_newest_of_each(connection))
+        count, _ = count_nodes(connection, 0)
     page = PAGE.format(
         **{key: escape(text) for key, text in texts.items()} | {"nodes": texts["nodes"].format(count=count)},
         language=language,

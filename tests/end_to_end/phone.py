@@ -26,6 +26,8 @@ READS, WRITES = 3, 4
 FIRST_FREE = 10
 PIECE_BYTES = 65_536
 LOOK_SECONDS = 0.5
+#: After so long a browser is done with the page before, and ready for the next: nobody asks for two at once.
+REST_SECONDS = 1.5
 #: Of a machine that has other work; a quiet one takes a tenth.
 PATIENCE_SECONDS = 60
 
@@ -130,6 +132,7 @@ def visit_slowly(chromium: Chromium) -> Iterator[Visit]:
         chromium.ask("Network.enable", session)
         chromium.ask("Network.emulateNetworkConditions", session, **NETWORK)
         chromium.ask("Emulation.setCPUThrottlingRate", session, rate=SLOWER)
+        time.sleep(REST_SECONDS)
         yield Visit(chromium, session)
     finally:
         chromium.ask("Target.disposeBrowserContext", browserContextId=context)

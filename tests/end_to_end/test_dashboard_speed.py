@@ -111,6 +111,10 @@ def add_others(database: Database, now: int) -> None:
 def test_many_nodes_and_a_year_of_one_are_soon_there_on_a_slow_phone(program: Path, address: str) -> None:
     with run_slow_browser(program) as chromium:
         firsts, charts = [], []
+        with visit_slowly(chromium) as visit:
+            visit.go(f"{address}healthz")
+            visit.wait_until("performance.getEntriesByType('paint').length > 0")
+            empty = visit.work_out("performance.getEntriesByType('paint')[0].startTime")
         for _ in range(VISITS):
             with visit_slowly(chromium) as visit:
                 visit.go(address)
@@ -120,10 +124,6 @@ def test_many_nodes_and_a_year_of_one_are_soon_there_on_a_slow_phone(program: Pa
                 came = visit.work_out(f"({CAME})({firsts[-1]['drawn']})")
                 charts.append(visit.work_out(CHART))
                 visit.wait_until("document.querySelector('.a-history header')?.textContent.includes('daily')")
-        with visit_slowly(chromium) as visit:
-            visit.go(f"{address}healthz")
-            visit.wait_until("performance.getEntriesByType('paint').length > 0")
-            empty = visit.work_out("performance.getEntriesByType('paint')[0].startTime")
 
     program_bytes = sum(one["bytes"] for one in came if "v1/" not in one["path"])
     answer_bytes = sum(one["bytes"] for one in came if "v1/" in one["path"])

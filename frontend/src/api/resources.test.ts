@@ -3,7 +3,7 @@ import type { Node } from "./types";
 
 const NONE = { crit: 0, lost: 0, warn: 0, late: 0, silent: 0, fine: 0 };
 const some = (count: number) => Array.from({ length: count }, (_, number) => ({ node: `Node-${number}` }) as Node);
-const page = (held: number, total: number) => ({ nodes: some(held), next: null, states: { ...NONE, fine: total - 1 }, inactive: 1 });
+const page = (held: number, total: number) => ({ nodes: some(held), next: null, states: { ...NONE, fine: total - 1 }, inactive: 1, time_zone: "Europe/Berlin", is_simulation: false });
 
 let asked: string[] = [];
 let answers: Record<string, object> = {};
@@ -68,8 +68,7 @@ describe("the fleet", () => {
 it("a list is cut where it has no room, and a part while it could hold more", async () => {
   const { countNodes, isCut, isPart } = await import("./resources");
   const told = (held: number, total: number) => {
-    const { nodes, states, inactive } = page(held, total);
-    const all = { nodes, states, inactive };
+    const all = page(held, total);
     return [countNodes(all), isCut(all), isPart(all)];
   };
   expect(told(12, 300)).toEqual([300, false, true]);

@@ -1,17 +1,12 @@
 import { whenIdle } from "./idle";
 import { type Ask, POLL_MS, Source, source } from "./source";
-import type { CollectorStatus, Comparison, Node, NodesPage, State } from "./types";
+import type { CollectorStatus, Comparison, Node, NodesPage } from "./types";
 
 /** The list holds that many nodes; of a further one only the collector can tell. */
 export const MAX_LISTED = 1000;
 
 /** The nodes, worst first, and how many there are. */
-export interface Fleet {
-  nodes: Node[];
-  /** Active nodes by state, also those that are not among the nodes. */
-  states: Record<State, number>;
-  inactive: number;
-}
+export type Fleet = Omit<NodesPage, "next">;
 
 /** More than a window holds. index.html asks for them, too, so that they come with the program. */
 const FIRST_NODES = "nodes?limit=12";
@@ -37,7 +32,7 @@ function makeLoadFleet() {
   };
 }
 
-const readFleet = ({ nodes, states, inactive }: NodesPage): Fleet => ({ nodes, states, inactive });
+const readFleet = ({ next: _, ...all }: NodesPage): Fleet => all;
 
 /** How many nodes there are, active or not. */
 export const countNodes = ({ states, inactive }: Fleet): number =>

@@ -142,7 +142,8 @@ function wakeAll(): void {
 export function watchPage(): void {
   document.addEventListener("visibilitychange", wakeAll);
   addEventListener("online", wakeAll);
-  addEventListener("pageshow", wakeAll);
+  // Back from where the browser had put the page aside; when it is loaded, all is asked for anyway.
+  addEventListener("pageshow", (event) => event.persisted && wakeAll());
 }
 
 const sources = new Map<string, Source<unknown>>();

@@ -106,6 +106,8 @@ export interface NodesPage {
   /** How many active nodes there are in each state, on all pages. */
   states: Record<State, number>;
   inactive: number;
+  time_zone: string;
+  is_simulation: boolean;
 }
 
 /** One field of many nodes in the same buckets. */

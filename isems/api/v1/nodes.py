@@ -115,6 +115,8 @@ class NodesBody(msgspec.Struct, frozen=True):
         dict[Severity, int], msgspec.Meta(description="How many active nodes are in each state, on all pages together.")
     ]
     inactive: Annotated[int, msgspec.Meta(description="How many nodes are inactive, on all pages together.")]
+    time_zone: Annotated[str, msgspec.Meta(description="By whose clock the nodes' days begin.")]
+    is_simulation: Annotated[bool, msgspec.Meta(description="These nodes do not exist.")]
 
 
 @resource("/nodes", NodesParameters, NodesBody)
@@ -141,6 +143,8 @@ def _select_page(connection: Connection, parameters: NodesParameters, now: int) 
         next=order.cursor_of(page[-2]) if has_more else None,
         states={state: counts[state] for state in Severity},
         inactive=counts[None],
+        time_zone=context.config().timezone.key,
+        is_simulation=context.is_demo(),
     )
 
 
