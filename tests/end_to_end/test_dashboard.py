@@ -168,6 +168,21 @@ def test_where_only_the_worst_nodes_came_it_says_that_there_are_more(browser: Br
         expect(page.locator(".banner")).to_have_count(0)
 
 
+def test_a_page_that_cannot_be_loaded_comes_when_the_collector_is_back(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/assets/node-*", lambda route: route.abort("connectionrefused"))
+        page.goto(address)
+        await_fleet(page)
+        visited.lose_collector()
+        with page.expect_event("requestfailed", lambda request: request.method == "HEAD"):
+            page.locator(f'[data-node="{CRITICAL}"]').click()
+        expect(page.locator(".nav")).to_be_visible()  # and not the browser's own error
+        page.unroute("**/assets/node-*")
+        visited.is_cut_off = False
+        expect(page.locator("h1")).to_have_text(CRITICAL)
+
+
 def test_without_the_collector_it_shows_what_it_last_knew_and_comes_back(browser: Browser, address: str) -> None:
     with visit(browser, PHONE, locale="en-GB") as visited:
         page = visited.page

@@ -238,7 +238,7 @@ function List({ nodes, isComing, histories, words, chosen }: ListProps) {
   const later = nodes.slice(0, drawn).filter(isLater);
   const fine = nodes.slice(0, drawn).filter((one) => one.state === "fine");
   const count = (belongs: (node: Node) => boolean) => (isComing ? "" : nodes.filter(belongs).length);
-  if (nodes.length === 0) return <p class="group">{texts.noneFound}</p>;
+  if (nodes.length === 0) return isComing ? null : <p class="group">{texts.noneFound}</p>;
   return (
     <div class="list">
       {urgent.length > 0 && <ul>{urgent.map(item)}</ul>}
