@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from isems.errors import IsemsError
+from isems.errors import IsemsError, StorageError
 from isems.storage.database import Database
 from isems.storage.inbox import settle_database
 from isems.storage.locks import try_lock
@@ -29,7 +29,7 @@ BREATHER_SECONDS = 0.005
 TURN_SECONDS = 0.05
 #: Daily pruning leaves free pages for the rows to come; only a file that is emptier than this shrinks.
 FREE_SHARE = 0.1
-#: A node that cannot be rolled up harms no other; when so many fail in one pass, it is not the nodes.
+#: A node that cannot be rolled up or pruned harms no other; when so many fail in one pass, it is not the nodes.
 MAX_FAILED = 5
 DAY = 86_400
 
@@ -47,6 +47,8 @@ class PruneReport(msgspec.Struct):
     bytes: int | None = 0
     #: Names of nodes of which nothing was deleted, because roll-ups are missing or differ from the records.
     unverified: list[str] = msgspec.field(default_factory=list)
+    #: Names of nodes whose data could not be deleted, or not all, and why.
+    failed: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def _never() -> bool:
@@ -145,7 +147,12 @@ def prune(
         found = select_prunable(connection, before, zone)
     report, total = PruneReport(), sum(one.rows for one in found)
     for one in found:
-        _prune_node(database, one, zone, report, is_over, lambda: tell(report.rows, total))
+        try:
+            _prune_node(database, one, zone, report, is_over, lambda: tell(report.rows, total))
+        except StorageError as error:
+            if len(report.failed) == MAX_FAILED:
+                raise
+            report.failed[one.name] = str(error)
     return report
 
 
@@ -157,20 +164,18 @@ def _prune_node(
     is_over: Callable[[], bool],
     tell: Callable[[], None],
 ) -> None:
-    rows_before = report.rows
-
-    def prune_some(connection: Connection) -> bool:
-        pruned = prune_node(connection, prunable, zone)
-        report.rows += pruned.rows
-        report.days += pruned.days
-        if pruned.differs:
-            report.unverified.append(prunable.name)
-        return not pruned.is_done
-
-    while not is_over() and _write_in_turn(database, prune_some):
-        tell()
-    tell()
-    report.nodes += report.rows > rows_before
+    rows_before, is_done = report.rows, False
+    try:
+        while not is_done and not is_over():
+            pruned = _write_in_turn(database, lambda connection: prune_node(connection, prunable, zone))
+            report.rows += pruned.rows
+            report.days += pruned.days
+            if pruned.differs:
+                report.unverified.append(prunable.name)
+            is_done = pruned.is_done
+            tell()
+    finally:
+        report.nodes += report.rows > rows_before
 
 
 def shrink(database: Database, *, is_over: Callable[[], bool] = _never, down_to: float = 0) -> int:
@@ -219,3 +224,5 @@ class Upkeep:
             )
         for name in report.unverified:
             log.warning("%r is not pruned: its roll-ups are not complete, or differ from its records", name)
+        for name, why in report.failed.items():
+            log.warning("old data of %r could not be deleted, it will be tried again: %s", name, why)

@@ -56,15 +56,22 @@ def test_history_of_months_is_rolled_up_in_one_pass(database: Database) -> None:
 
 def refuse_hours_of(database: Database, *names: str) -> None:
     """Let the database refuse the roll-ups of these nodes, whatever the fault may be."""
+    refuse(database, "INSERT ON hourly", "NEW", names)
+
+
+def refuse(database: Database, what: str, row: str, names: tuple[str, ...]) -> None:
     ids = ", ".join(f"(SELECT id FROM node WHERE name = '{name}')" for name in names)
     with database.write() as connection:
         if database.is_sqlite:
-            body = f"WHEN NEW.node_id IN ({ids}) BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            connection.exec_driver_sql(f"CREATE TRIGGER refuse BEFORE INSERT ON hourly {body}")
-        else:
-            found = connection.exec_driver_sql(f"SELECT id FROM node WHERE id IN ({ids})").scalars()
-            refused = ", ".join(map(str, found))
-            connection.exec_driver_sql(f"ALTER TABLE hourly ADD CHECK (node_id NOT IN ({refused}))")
+            body = f"WHEN {row}.node_id IN ({ids}) BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER refuse BEFORE {what} {body}")
+            return
+        found = ", ".join(str(one) for (one,) in connection.exec_driver_sql(f"SELECT id FROM node WHERE id IN ({ids})"))
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+        )
+        when = f"FOR EACH ROW WHEN ({row}.node_id IN ({found})) EXECUTE FUNCTION refuse()"
+        connection.exec_driver_sql(f"CREATE TRIGGER refuse BEFORE {what} {when}")
 
 
 def test_a_node_that_cannot_be_rolled_up_is_named_and_harms_no_other(
@@ -119,6 +126,34 @@ def test_what_is_not_rolled_up_is_not_pruned(database: Database) -> None:
     report = prune(database, NOON + 12 * DAY, BERLIN)
     assert (report.rows, report.unverified) == (0, ["Dach"])
     assert count(database, "measurement") == 20 * 288
+
+
+def test_a_node_that_cannot_be_pruned_is_named_and_harms_no_other(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "abc":
+        store(database, 20 * 288, name)
+    roll_up_all(database, BERLIN)
+    refuse(database, "DELETE ON measurement", "OLD", ("a",))
+    before = NOON + 12 * DAY
+    announced = find_prunable(database, before, BERLIN)
+    report = prune(database, before, BERLIN)
+    assert report.failed.keys() == {"a"}
+    assert "refused" in report.failed["a"]
+    assert (report.nodes, report.rows) == (2, announced.rows * 2 / 3)
+    assert count(database, "measurement") == 3 * 20 * 288 - report.rows
+    Upkeep(database, BERLIN, keep_raw_days=8).do_due()
+    assert "old data of 'a' could not be deleted" in caplog.text
+
+
+def test_what_no_node_can_be_pruned_for_ends_the_pass(database: Database) -> None:
+    names = tuple(f"node {number}" for number in range(7))
+    for name in names:
+        store(database, 20 * 288, name)
+    roll_up_all(database, BERLIN)
+    refuse(database, "DELETE ON measurement", "OLD", names)
+    with pytest.raises(StorageError):
+        prune(database, NOON + 12 * DAY, BERLIN)
 
 
 def test_space_is_given_back_step_by_step(sqlite_url: str) -> None:

@@ -176,7 +176,7 @@ def prune(keep_raw: str, *, dry_run: bool, as_json: bool) -> None:
         else:
             report = _prune(database, before, config.timezone, bars)
     click.echo(msgspec.json.encode(report).decode() if as_json else _describe_pruned(report, is_dry=dry_run))
-    if report.unverified:
+    if report.unverified or report.failed:
         sys.exit(FAILED)
 
 
@@ -212,4 +212,7 @@ def _describe_pruned(report: PruneReport, *, is_dry: bool) -> str:
     if report.unverified:
         names = ", ".join(printable(name) for name in report.unverified)
         text += f". Nothing more of these, whose roll-ups are not complete or differ from their records: {names}"
+    if report.failed:
+        reasons = "; ".join(f"{printable(name)} ({printable(why)})" for name, why in report.failed.items())
+        text += f". These could not be deleted, or not all: {reasons}"
     return text
