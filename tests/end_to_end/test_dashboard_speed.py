@@ -23,7 +23,7 @@ NODES = 300
 YEAR_MINUTES = 365 * 24 * 60
 OLDEST = "Node-0"
 MAX_FIRST_LOAD_BYTES = 100_000
-VISITS = 5
+VISITS = 3
 #: In the page: what the browser noted of a kind, also before it was asked.
 NOTED = """const noted = kind => new Promise(resolve => {
     const observer = new PerformanceObserver(list => { observer.disconnect(); resolve(list.getEntries()); });

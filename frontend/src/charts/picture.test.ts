@@ -96,6 +96,16 @@ describe("a picture", () => {
     expect(scale?.from).toBeGreaterThan(12);
   });
 
+  it("is not made flat by one value that cannot be", () => {
+    const broken = series([12.6, 4e6, 12.8, -7]);
+    broken.mean.panel_mpp_volts = [18, 18, 1e9, 18];
+    const [battery, panel] = makePicture(broken, span, node(), detail({}), span.to).lanes;
+    expect(battery?.spec.scale.from).toBeGreaterThan(11);
+    expect(battery?.spec.scale.to).toBeLessThan(14);
+    expect(panel?.spec.scale).toMatchObject({ from: 0, to: expect.toSatisfy((to: number) => to < 30) });
+    expect(battery?.spec.lines[0]?.values).toContain(4e6); // it is drawn all the same: the line leaves the picture
+  });
+
   it("of nothing at all can be made", () => {
     const { lanes, gaps } = makePicture(series([]), span, { configuration: null } as Node, null, span.to);
     expect(lanes.every((lane) => lane.isEmpty)).toBe(true);

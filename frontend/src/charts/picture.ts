@@ -82,6 +82,10 @@ export function thinMarks(marks: readonly Mark[], apartMs: number): Mark[] {
 /** Panel volts of 0 are darkness, and no measurement. */
 const lit = (values: Values): Values => values.map((value) => (value === 0 ? null : value));
 
+/** Twice what the largest battery has while it charges: the scale takes no notice of more, and the line leaves it. */
+const MOST_VOLTS = 100;
+const possible = (values: Drawn): Drawn => values.filter((value) => value == null || (value >= 0 && value <= MOST_VOLTS));
+
 const extent = (columns: readonly Drawn[]): [number, number] | null => {
   let low = Infinity;
   let high = -Infinity;
@@ -121,7 +125,8 @@ export function makePicture(series: Series, span: Span, node: Node, detail: Node
     levels: Level[] = [],
   ): Lane => {
     const [at, ...drawn] = breakLines(series.at, columns, tolerated);
-    const found = extent(drawn.map((values) => inside(values, at, span)));
+    const seen = drawn.map((values) => inside(values, at, span));
+    const found = extent(unit === "V" ? seen.map(possible) : seen);
     const spec = { at, lines: style(drawn), scale: scale(found), levels, ...shared };
     return { name, unit, isEmpty: extent(drawn) === null, spec };
   };
@@ -178,12 +183,12 @@ const inside = (values: Drawn, at: readonly number[], { from, to }: Span): Drawn
 
 /** Of a wide look disconnect and charge end are part; of a near one the disconnect where the battery comes near it. */
 function batteryScale(series: Series, span: Span, disconnects: readonly Level[]): Scale {
-  const columns = [series.low.battery_volts, series.high.battery_volts].map((values) => inside(values, series.at, span));
+  const columns = [series.low.battery_volts, series.high.battery_volts].map((values) => possible(inside(values, series.at, span)));
   const isNear = span.to - span.from < NEAR_MS;
   const measured = extent(columns) ?? extent([[...disconnects.map((one) => one.value)]]) ?? [12, 14];
   const within = disconnects.filter((one) => one.to > span.from && one.from < span.to && one.from < one.to).map((one) => one.value);
   const reached = isNear ? within.filter((value) => measured[0] - value < 0.3) : within;
-  const ends = isNear ? [] : inside(series.mean.charge_end_volts, series.at, span);
+  const ends = isNear ? [] : possible(inside(series.mean.charge_end_volts, series.at, span));
   const [low, high] = extent([measured, reached, ends]) ?? measured;
   return niceScale(Math.min(low, ...reached.map((value) => value - 0.1)), high, 0.2, 5);
 }

@@ -1,7 +1,8 @@
 import type { ComponentChildren } from "preact";
+import { MAX_LISTED, countNodes, fleet, isCut } from "../api/resources";
 import type { Failure, Snapshot, Source } from "../api/source";
 import { useWords } from "../i18n/use";
-import { useNow } from "../state/use";
+import { useNow, useSource } from "../state/use";
 import { Icon } from "./marks";
 
 /** How old an answer may be, in ms, before everything on the page counts as past: one poll may fail unnoticed. */
@@ -77,4 +78,11 @@ export function Standing({ source, snapshot, isPart = false }: StandingProps) {
     return <Trouble failure={failure} at={at} retry={() => void source.refresh()} />;
   }
   return value === null ? <Loading /> : null;
+}
+
+/** Says what a page of all nodes lacks, where there are more of them than it is told of. */
+export function OnlyWorst() {
+  const { texts } = useWords();
+  const all = useSource(fleet()).value;
+  return all && isCut(all) ? <p class="group">{texts.onlyWorstHere(MAX_LISTED, countNodes(all))}</p> : null;
 }

@@ -27,6 +27,7 @@ export interface Texts {
   ofNodes: (count: number) => string;
   nodes: (count: number) => string;
   onlyWorst: (count: number) => string;
+  onlyWorstHere: (count: number, all: number) => string;
   asOf: (time: string) => string;
   since: (time: string) => string;
   needsYouBadge: (count: number) => string;
@@ -88,6 +89,7 @@ const en: Texts = {
   ofNodes: (count) => `of ${count} ${count === 1 ? "node" : "nodes"}`,
   nodes: (count) => `${count} ${count === 1 ? "node" : "nodes"}`,
   onlyWorst: (count) => `The list ends after the ${count} worst nodes. Search for the beginning of a name, as it is spelt, to find any other.`,
+  onlyWorstHere: (count, all) => `Only the ${count} worst of ${all} nodes are here.`,
   asOf: (time) => `As of ${time}`,
   since: (time) => `at ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "needs" : "need"} you`,
@@ -151,6 +153,7 @@ const de: Texts = {
   ofNodes: (count) => `von ${count} Knoten`,
   nodes: (count) => `${count} Knoten`,
   onlyWorst: (count) => `Die Liste endet nach den ${count} schlechtesten Knoten. Jeden anderen findest du, wenn du den Anfang seines Namens suchst, so wie er geschrieben wird.`,
+  onlyWorstHere: (count, all) => `Hier sind nur die ${count} schlechtesten von ${all} Knoten.`,
   asOf: (time) => `Stand ${time}`,
   since: (time) => `um ${time}`,
   needsYouBadge: (count) => `${count} ${count === 1 ? "braucht" : "brauchen"} Hilfe`,

@@ -9,7 +9,7 @@ import { Age, FrozenAt } from "../components/age";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon, Value } from "../components/marks";
 import { memo } from "../components/memo";
-import { Notice, Standing, frozenSince } from "../components/notices";
+import { Notice, OnlyWorst, Standing, frozenSince } from "../components/notices";
 import { COMPARE_TEXTS, type CompareTexts } from "../i18n/compare";
 import { useWords, type Words } from "../i18n/use";
 import { SORTS, highest, lowest, orderNodes, readCompared, writeCompared, type Compared, type Sort } from "../state/compare";
@@ -43,6 +43,7 @@ export default function Compare() {
       <div class={frozenAt === null ? "compare" : "compare frozen"}>
         <AppBar title={words.texts.pageNames.compare} />
         <Standing source={fleet()} snapshot={snapshot} />
+        <OnlyWorst />
         {snapshot.value && !isAny && (
           <Notice title={texts.nothing}>
             <a class="btn" href={writeRoute({ page: "collector" })}>

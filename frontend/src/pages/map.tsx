@@ -9,7 +9,7 @@ import { FrozenAt } from "../components/age";
 import { NodeItem } from "../components/card";
 import { AppBar } from "../components/layout";
 import { Glyph, Icon } from "../components/marks";
-import { Notice, Standing, frozenSince } from "../components/notices";
+import { Notice, OnlyWorst, Standing, frozenSince } from "../components/notices";
 import { MAP_TEXTS, type MapTexts } from "../i18n/map";
 import { useWords, type Words } from "../i18n/use";
 import { needsYou, sortNodes } from "../state/fleet";
@@ -33,6 +33,7 @@ export default function MapPage() {
       <div class={frozenAt === null ? "atlas" : "atlas frozen"}>
         <AppBar title={words.texts.pageNames.map} />
         <Standing source={fleet()} snapshot={snapshot} />
+        <OnlyWorst />
         {snapshot.value && placed.length === 0 && (
           <Notice title={texts.nothing}>
             <p>{texts.nothingMeans}</p>
