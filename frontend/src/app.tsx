@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { fleet } from "./api/resources";
 import { Navigation, Simulated } from "./components/layout";
 import { lazily } from "./components/lazy";
-import { Loading } from "./components/notices";
+import { Standing } from "./components/notices";
 import { useWords } from "./i18n/use";
 import Fleet from "./pages/fleet";
 import { find } from "./state/find";
@@ -13,10 +13,10 @@ import { WIDE, useMedia, useSource, useStore } from "./state/use";
 import { view } from "./state/view";
 
 /** Every page but the first one is loaded when it is looked at. */
-const Node = lazily(() => import("./pages/node").then((page) => page.default), Loading);
-const Compare = lazily(() => import("./pages/compare").then((page) => page.default), Loading);
-const MapPage = lazily(() => import("./pages/map").then((page) => page.default), Loading);
-const Collector = lazily(() => import("./pages/collector").then((page) => page.default), Loading);
+const Node = lazily(() => import("./pages/node").then((page) => page.default), Awaited, true);
+const Compare = lazily(() => import("./pages/compare").then((page) => page.default), Awaited, true);
+const MapPage = lazily(() => import("./pages/map").then((page) => page.default), Awaited, true);
+const Collector = lazily(() => import("./pages/collector").then((page) => page.default), Awaited, true);
 
 export function App() {
   const { texts } = useWords();
@@ -45,6 +45,12 @@ export function App() {
       </div>
     </>
   );
+}
+
+/** Stands for a page until it is loaded, and tells why it does not come, where that is known. */
+function Awaited() {
+  const { failure } = useSource(fleet());
+  return <Standing source={fleet()} snapshot={{ value: null, at: null, failure }} />;
 }
 
 function Page({ at, isWide }: { at: Route; isWide: boolean }) {

@@ -37,8 +37,9 @@ PIECE_BYTES = 65_536
 HOUR = 3600
 YEAR = 31_536_000
 #: Nothing from elsewhere, no script but our files, in nobody's frame.
-_STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+#: In the page.
+_STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
 
 def is_built() -> bool:

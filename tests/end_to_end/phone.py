@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -30,6 +31,7 @@ LOOK_SECONDS = 0.5
 REST_SECONDS = 1.5
 #: Of a machine that has other work; a quiet one takes a tenth.
 PATIENCE_SECONDS = 60
+ENDING_SECONDS = 10
 
 
 class Chromium:
@@ -53,6 +55,7 @@ class Chromium:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select([self._reads], [], [], PATIENCE_SECONDS)[0], "the browser does not answer"
             piece = os.read(self._reads, PIECE_BYTES)
             assert piece, "the browser has ended"
             self._rest += piece
@@ -76,13 +79,21 @@ def run_slow_browser(program: Path) -> Iterator[Chromium]:
             chromium = Chromium(our_reads, our_writes)
             yield chromium
             chromium.ask("Browser.close")
-        except BaseException:
-            os.kill(child, signal.SIGKILL)
-            raise
         finally:
-            os.waitpid(child, 0)
+            _end(child)
             for end in (our_reads, our_writes):
                 os.close(end)
+
+
+def _end(child: int) -> None:
+    """Let a browser end by itself for a while."""
+    end = time.monotonic() + ENDING_SECONDS
+    while time.monotonic() < end:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(LOOK_SECONDS)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def _make_pipe() -> list[int]:

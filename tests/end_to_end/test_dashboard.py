@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +14,7 @@ pytest.importorskip("playwright", reason="no browser can be driven on this machi
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.end_to_end.browsing import PHONE, SCREENSHOTS, visit
+from tests.end_to_end.browsing import DESKTOP, PHONE, SCREENSHOTS, visit
 
 #: Longer than anything here takes on a busy machine.
 PATIENCE_MS = 30_000
@@ -32,7 +33,7 @@ def await_fleet(page: Page) -> None:
     page.locator("[data-node] .spark path").first.wait_for(state="attached", timeout=PATIENCE_MS)
     # Those of lost nodes come after the others; when all are there they are kept.
     end = time.monotonic() + PATIENCE_MS / 1000
-    while not page.evaluate("localStorage.getItem('isems.kept.sparks') !== null"):
+    while not page.evaluate("localStorage.getItem('isems.kept.2.sparks') !== null"):
         assert time.monotonic() < end, "the lines of all nodes did not come"
         page.wait_for_timeout(50)
     page.evaluate("document.fonts.ready")
@@ -162,13 +163,58 @@ def test_where_only_the_worst_nodes_came_it_says_that_there_are_more(browser: Br
         page = visited.page
         page.route("**/v1/nodes", lambda route: route.abort("connectionreset"))
         page.goto(address)
-        expect(page.locator(".banner")).to_contain_text("Collector out of reach")
+        expect(page.locator(".banner")).to_contain_text("Only the 12 worst of 21 nodes have come.")
         expect(page.locator("[data-node]")).to_have_count(12)
+        expect(page.locator(".outline")).to_have_count(0)
         expect(page.locator(".strip h2")).to_have_text("3 need you of 20 nodes")
         page.unroute("**/v1/nodes")
         page.get_by_role("button", name="Try again").click()
         expect(page.locator("[data-node]")).to_have_count(20)
         expect(page.locator(".banner")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_a_worst_node_does_not_wait_for_all_others(browser: Browser, address: str, size: tuple[int, int]) -> None:
+    with visit(browser, size, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/v1/nodes", lambda route: route.abort("connectionreset"))
+        page.goto(f"{address}#/nodes/{quote(CRITICAL)}")
+        expect(page.locator(".verdict .line")).to_be_visible()
+
+
+def test_of_nodes_that_it_does_not_know_the_collector_page_claims_nothing(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/v1/nodes*", lambda route: None)
+        page.goto(f"{address}#/collector")
+        expect(page.get_by_role("heading", name="Clocks")).to_be_visible()
+        expect(page.get_by_text("No node's clock is known to be wrong")).to_have_count(0)
+
+
+def test_a_picture_that_cannot_be_loaded_takes_nothing_else_away(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="en-GB") as visited:
+        page = visited.page
+        page.route("**/assets/fleet-*", lambda route: route.abort("connectionrefused"))
+        with page.expect_event("requestfailed", lambda request: "/assets/fleet-" in request.url):
+            page.goto(address)
+        page.evaluate("window.isStillHere = true")
+        with page.expect_event("requestfailed", lambda request: "/assets/fleet-" in request.url):
+            pass  # it is tried again
+        assert page.evaluate("window.isStillHere")
+        expect(page.locator("[data-node]")).to_have_count(20)
+
+
+def test_what_was_kept_is_of_the_past_until_there_is_an_answer(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="en-GB") as visited:
+        page = visited.page
+        page.clock.install()
+        page.goto(address)
+        await_fleet(page)
+        page.clock.fast_forward(3 * 3_600_000)
+        page.route("**/v1/nodes*", lambda route: None)  # nobody answers, and nobody says so
+        page.reload()
+        expect(page.locator(".strip h2")).to_contain_text("3 needed you")
+        expect(page.locator(".fleet")).to_have_class("fleet frozen")
 
 
 def test_a_page_that_cannot_be_loaded_comes_when_the_collector_is_back(browser: Browser, address: str) -> None:

@@ -1,6 +1,8 @@
 // The last good answers, on this device: shown with their age when the collector is out of reach.
 
-const PREFIX = "isems.kept.";
+const ALL = "isems.kept.";
+/** The number goes up with each change of what an answer holds: nobody could read the older ones. */
+const PREFIX = `${ALL}2.`;
 /** Together well below the 5 MB that browsers give. */
 const MAX_CHARACTERS = 1_500_000;
 const MAX_ANSWERS = 12;
@@ -25,6 +27,7 @@ export function keep<T>(name: string, at: number, value: T): void {
   try {
     const text = JSON.stringify({ at, value });
     if (text.length > MAX_CHARACTERS) return;
+    for (const key of Object.keys(localStorage)) if (key.startsWith(ALL) && !key.startsWith(PREFIX)) localStorage.removeItem(key);
     while (keptNames().filter((one) => one !== name).length >= MAX_ANSWERS) forgetOldest(name);
     try {
       localStorage.setItem(PREFIX + name, text);

@@ -1,4 +1,5 @@
 import { whenIdle } from "./idle";
+import { learnSite } from "./site";
 import { type Ask, POLL_MS, Source, source } from "./source";
 import type { CollectorStatus, Comparison, Node, NodesPage } from "./types";
 
@@ -12,7 +13,13 @@ export type Fleet = Omit<NodesPage, "next">;
 const FIRST_NODES = "nodes?limit=12";
 
 /** The nodes; at first the worst of them, soon all; of more than MAX_LISTED, the worst. */
-export const fleet = (): Source<Fleet> => source("fleet", () => new Source("fleet", makeLoadFleet()));
+export const fleet = (): Source<Fleet> =>
+  source("fleet", () => {
+    const made = new Source("fleet", makeLoadFleet());
+    const kept = made.get().value;
+    if (kept) learnSite(kept);
+    return made;
+  });
 
 function makeLoadFleet() {
   let isBegun = false;
@@ -32,7 +39,7 @@ function makeLoadFleet() {
   };
 }
 
-const readFleet = ({ next: _, ...all }: NodesPage): Fleet => all;
+const readFleet = ({ next: _, ...all }: NodesPage): Fleet => learnSite(all);
 
 /** How many nodes there are, active or not. */
 export const countNodes = ({ states, inactive }: Fleet): number =>
@@ -52,7 +59,7 @@ export const nodesNamed = (beginning: string): Source<Node[]> =>
   });
 
 export const collectorStatus = (): Source<CollectorStatus> =>
-  source("status", () => new Source("status", (ask) => ask("status", (body: CollectorStatus) => body)));
+  source("status", () => new Source("status", (ask) => ask("status", learnSite<CollectorStatus>)));
 
 /** Battery volts of one node, one value a step from `from` (epoch ms); null: no data. */
 export interface History {

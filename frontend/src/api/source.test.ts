@@ -129,7 +129,7 @@ describe("what is kept", () => {
   });
 
   it("is nothing where it cannot be read, and no error where nothing can be kept", () => {
-    localStorage.setItem("isems.kept.broken", "{");
+    localStorage.setItem("isems.kept.2.broken", "{");
     expect(recall("broken")).toBeNull();
     vi.stubGlobal("localStorage", undefined);
     expect(() => keep("a", 1, 1)).not.toThrow();

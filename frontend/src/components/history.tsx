@@ -1,9 +1,7 @@
-import type { ComponentType } from "preact";
 import { useContext, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type NodeDetail, type Series, csvPath, pastSeries, recentSeries } from "../api/series";
 import type { Source } from "../api/source";
 import type { Node } from "../api/types";
-import type { LanesProps } from "../charts/lanes";
 import { Twin } from "../charts/twin";
 import type { NodeTexts } from "../i18n/node";
 import type { Words } from "../i18n/use";
@@ -27,6 +25,7 @@ import { readQuery, writeRoute } from "../state/route";
 import { useNow, useSource } from "../state/use";
 import { FrozenAt } from "./age";
 import { Icon, type IconName } from "./marks";
+import { lazily } from "./lazy";
 import { Loading, Trouble, frozenSince } from "./notices";
 
 /** Whoever walks from node to node keeps the range. */
@@ -132,9 +131,12 @@ interface PlotsProps extends HistoryProps {
   back: () => void;
 }
 
+/** What draws is larger than the rest of the page: it comes after it. */
+const Lanes = lazily(() => import("../charts/lanes").then((part) => part.default), Loading);
+
 /** The charts as soon as there is something to draw; while more is on its way, what is known of another range. */
 function Plots({ source, ...props }: PlotsProps) {
-  const Lanes = useLanes();
+  useLayoutEffect(Lanes.ahead, []);
   const snapshot = useSource(source);
   const last = useRef<Series | null>(null);
   if (snapshot.value) last.current = snapshot.value;
@@ -147,19 +149,10 @@ function Plots({ source, ...props }: PlotsProps) {
   return (
     <>
       {failure && hasTrouble && <Trouble failure={failure} at={at} retry={() => void source.refresh()} />}
-      {series && Lanes ? <Lanes {...props} series={series} /> : !failure && <Loading />}
+      {series ? <Lanes {...props} series={series} /> : !failure && <Loading />}
       {series && <Twin series={series} span={props.span} words={props.words} texts={props.texts} />}
     </>
   );
-}
-
-/** What draws is larger than the rest of the page: it comes after it. */
-function useLanes(): ComponentType<LanesProps> | null {
-  const [Lanes, set] = useState<ComponentType<LanesProps> | null>(null);
-  useLayoutEffect(() => {
-    void import("../charts/lanes").then((module) => set(() => module.default));
-  }, []);
-  return Lanes;
 }
 
 interface ToolsProps {

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { fleet } from "../api/resources";
+import { site } from "../api/site";
 import { useWords } from "../i18n/use";
 import { countNeeding } from "../state/fleet";
 import { find } from "../state/find";
@@ -16,7 +17,7 @@ const LINKED: (PageName & IconName)[] = ["fleet", "map", "compare", "collector"]
 /** The mark that stands on every page while the nodes are simulated: below its title, on wide screens above all. */
 export function Simulated() {
   const { texts } = useWords();
-  if (!useSource(fleet()).value?.is_simulation) return null;
+  if (!useStore(site)?.is_simulation) return null;
   return (
     <p class="simulated">
       <b>{texts.simulated}</b>

@@ -1,37 +1,57 @@
 import type { ComponentType } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 
-/** A component that is loaded when it is first shown; `Waiting` takes its place until it is there. */
-export function lazily<P extends object>(load: () => Promise<ComponentType<P>>, Waiting: ComponentType<P>): ComponentType<P> {
+/** A component that is loaded when it is first shown, or ahead of that. */
+export type Lazy<P> = ComponentType<P> & { ahead: () => void };
+
+/** Makes a component that is loaded later; `Waiting` takes its place until it is there. A page is worth a reload, a picture is not. */
+export function lazily<P extends object>(load: () => Promise<ComponentType<P>>, Waiting: ComponentType<P>, isPage = false): Lazy<P> {
   let loaded: ComponentType<P> | null = null;
-  return (props: P) => {
+  let loading: Promise<void> | undefined;
+  const ahead = () =>
+    (loading ??= untilLoaded(load, isPage).then((component) => {
+      loaded = component;
+    }));
+  const Shown = (props: P) => {
     const [, render] = useState(0);
     // Not after the drawing: what was loaded ahead needs none without it.
     useLayoutEffect(() => {
-      if (loaded) return;
-      load().then((component) => {
-        loaded = component;
-        render(1);
-      }, reloadWhenAnswered);
+      if (!loaded) void ahead().then(() => render(1));
     }, []);
     const Loaded = loaded ?? Waiting;
     return <Loaded {...props} />;
   };
+  return Object.assign(Shown, { ahead: () => void ahead() });
 }
 
 const RETRY_MS = 5000;
-let isWaiting = false;
 
-/** After an upgrade a part of the older build is gone: the page is loaded anew, as soon as there is somebody to load it from. */
-async function reloadWhenAnswered(): Promise<void> {
-  if (isWaiting) return;
-  isWaiting = true;
-  while (!(await isAnswered())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  location.reload();
+/** Tries until it is there. After an upgrade a part of the older build is gone for good: then the page is loaded anew, once. */
+async function untilLoaded<T>(load: () => Promise<T>, isPage: boolean): Promise<T> {
+  for (;;) {
+    try {
+      return await load();
+    } catch {
+      if (isPage && (await isAnswered()) && isFirstReload()) location.reload();
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
 }
 
+/** Without anybody to load it from, the browser would show its own error, and not what this device knows. */
 const isAnswered = (): Promise<boolean> =>
   fetch(".", { method: "HEAD", cache: "no-store" }).then(
     ({ ok }) => ok,
     () => false,
   );
+
+/** Tells whether this build was not loaded anew before: a part that is missing in the newest one will not come by that. */
+function isFirstReload(): boolean {
+  try {
+    const before = sessionStorage.getItem("isems.reloaded");
+    sessionStorage.setItem("isems.reloaded", import.meta.url);
+    return before !== import.meta.url;
+  } catch {
+    return false; // nothing can be remembered here
+  }
+}

@@ -5,13 +5,12 @@ import { useWords } from "../i18n/use";
 import { useNow, useSource } from "../state/use";
 import { Icon } from "./marks";
 
-/** How old an answer may be, in ms, before everything on the page counts as past: one poll may fail unnoticed. */
+/** How old an answer may be, in ms, before everything on the page counts as past, kept or not: one poll may fail unnoticed. */
 const TOLERATED_MS = 90_000;
 
 /** Since when (epoch ms) what is shown is of the past; null while it is of the present. */
 export function frozenSince(snapshot: Snapshot<unknown>, now: number): number | null {
-  if (snapshot.at === null || snapshot.failure === null) return null;
-  return now - snapshot.at > TOLERATED_MS ? snapshot.at : null;
+  return snapshot.at !== null && now - snapshot.at > TOLERATED_MS ? snapshot.at : null;
 }
 
 /** Outlines of what is awaited. */
@@ -34,15 +33,23 @@ export const Notice = ({ title, children }: { title: string; children: Component
   </section>
 );
 
+interface TroubleProps {
+  failure: Failure;
+  at: number | null;
+  retry: () => void;
+  /** What is shown all the same, where that is neither nothing nor everything. */
+  partial?: string;
+}
+
 /** What failed, since when, and what is still true. */
-export function Trouble({ failure, at, retry }: { failure: Failure; at: number | null; retry: () => void }) {
+export function Trouble({ failure, at, retry, partial }: TroubleProps) {
   const { texts, format } = useWords();
   const now = useNow();
   const isUnreachable = failure.kind === "unreachable";
   const kept = at === null ? null : format.at(at, now);
   const title = !isUnreachable
     ? texts.refused
-    : at === null
+    : at === null || partial
       ? texts.unreachableNow
       : texts.unreachable(format.span(now - at));
   return (
@@ -50,10 +57,10 @@ export function Trouble({ failure, at, retry }: { failure: Failure; at: number |
       <Icon name="unplug" />
       <b>{title}</b>
       {isUnreachable ? (
-        <p>{kept === null ? texts.nothingKept : texts.unreachableMeans(kept)}</p>
+        <p>{partial ?? (kept === null ? texts.nothingKept : texts.unreachableMeans(kept))}</p>
       ) : (
         <p>
-          <span lang="en">{failure.detail}</span> {texts.refusedMeans(kept)}
+          <span lang="en">{failure.detail}</span> {partial ?? texts.refusedMeans(kept)}
         </p>
       )}
       <button type="button" class="btn" onClick={retry}>
@@ -66,16 +73,16 @@ export function Trouble({ failure, at, retry }: { failure: Failure; at: number |
 interface StandingProps {
   source: Source<unknown>;
   snapshot: Snapshot<unknown>;
-  /** Something is shown, but not all that there is: that the rest does not come must be said. */
-  isPart?: boolean;
+  /** What is shown where the rest does not come, and says how much that is. */
+  partial?: string;
 }
 
 /** What every page shows before its own content: the trouble there is, or that it loads. */
-export function Standing({ source, snapshot, isPart = false }: StandingProps) {
+export function Standing({ source, snapshot, partial }: StandingProps) {
   const now = useNow();
   const { failure, at, value } = snapshot;
-  if (failure && (value === null || isPart || frozenSince(snapshot, now) !== null)) {
-    return <Trouble failure={failure} at={at} retry={() => void source.refresh()} />;
+  if (failure && (value === null || partial || frozenSince(snapshot, now) !== null)) {
+    return <Trouble failure={failure} at={at} retry={() => void source.refresh()} partial={partial} />;
   }
   return value === null ? <Loading /> : null;
 }

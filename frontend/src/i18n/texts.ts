@@ -28,6 +28,7 @@ export interface Texts {
   nodes: (count: number) => string;
   onlyWorst: (count: number) => string;
   onlyWorstHere: (count: number, all: number) => string;
+  onlyWorstCame: (count: number, all: number) => string;
   asOf: (time: string) => string;
   since: (time: string) => string;
   needsYouBadge: (count: number) => string;
@@ -58,9 +59,7 @@ export interface Texts {
   back: string;
   battery: string;
   toDisconnect: string;
-  chargeGuess: string;
   findings: string;
-  chooseNode: string;
 }
 
 const en: Texts = {
@@ -89,6 +88,7 @@ const en: Texts = {
   ofNodes: (count) => `of ${count} ${count === 1 ? "node" : "nodes"}`,
   nodes: (count) => `${count} ${count === 1 ? "node" : "nodes"}`,
   onlyWorst: (count) => `The list ends after the ${count} worst nodes. Search for the beginning of a name, as it is spelt, to find any other.`,
+  onlyWorstCame: (count, all) => `Only the ${count} worst of ${all} nodes have come. It tries again by itself.`,
   onlyWorstHere: (count, all) => `Only the ${count} worst of ${all} nodes are here.`,
   asOf: (time) => `As of ${time}`,
   since: (time) => `at ${time}`,
@@ -121,9 +121,7 @@ const en: Texts = {
   back: "Back to the fleet",
   battery: "Battery",
   toDisconnect: "To disconnect",
-  chargeGuess: "Charge, node's guess",
   findings: "What we see",
-  chooseNode: "Choose a node from the list.",
 };
 
 const de: Texts = {
@@ -153,6 +151,7 @@ const de: Texts = {
   ofNodes: (count) => `von ${count} Knoten`,
   nodes: (count) => `${count} Knoten`,
   onlyWorst: (count) => `Die Liste endet nach den ${count} schlechtesten Knoten. Jeden anderen findest du, wenn du den Anfang seines Namens suchst, so wie er geschrieben wird.`,
+  onlyWorstCame: (count, all) => `Nur die ${count} schlechtesten von ${all} Knoten sind angekommen. Es wird von selbst weiter versucht.`,
   onlyWorstHere: (count, all) => `Hier sind nur die ${count} schlechtesten von ${all} Knoten.`,
   asOf: (time) => `Stand ${time}`,
   since: (time) => `um ${time}`,
@@ -185,9 +184,7 @@ const de: Texts = {
   back: "Zurück zur Flotte",
   battery: "Akku",
   toDisconnect: "Bis zur Abschaltung",
-  chargeGuess: "Ladung, geschätzt vom Knoten",
   findings: "Was wir sehen",
-  chooseNode: "Wähle einen Knoten aus der Liste.",
 };
 
 export const TEXTS: Record<Language, Texts> = { en, de };

@@ -1,4 +1,4 @@
-import { fleet } from "../api/resources";
+import { site } from "../api/site";
 import { language } from "../state/settings";
 import type { Language } from "../state/settings";
 import { useStore } from "../state/use";
@@ -21,7 +21,7 @@ const made = new Map<string, Words>();
 /** Gives the words of the chosen language, with times as at the site. */
 export function useWords(): Words {
   const chosen = useStore(language);
-  const timeZone = useStore(fleet()).value?.time_zone;
+  const timeZone = useStore(site)?.time_zone;
   const key = `${chosen} ${timeZone}`;
   let words = made.get(key);
   if (!words) {

@@ -36,7 +36,7 @@ export default function Collector() {
             {nodes?.length === 0 && <Checklist nodes={nodes} />}
             <Sources status={status} {...props} />
             <Rejected status={status} {...props} />
-            <Clocks status={status} nodes={nodes ?? []} {...props} />
+            <Clocks status={status} nodes={nodes} {...props} />
             <Storage status={status} {...props} />
             <Days status={status} {...props} />
             <About status={status} {...props} />
@@ -233,14 +233,14 @@ function Piece({ piece, words, texts }: Props & { piece: RejectedPiece }) {
   );
 }
 
-function Clocks({ status, nodes, words, texts }: StatusProps & { nodes: Node[] }) {
+function Clocks({ status, nodes, words, texts }: StatusProps & { nodes: Node[] | null }) {
   const now = useNow();
   const { states } = words.texts;
-  const wrong = nodes.filter((one) => one.clock && one.clock.state !== "good");
+  const wrong = (nodes ?? []).filter((one) => one.clock && one.clock.state !== "good");
   return (
     <section class="panel">
-      <Head title={texts.clocks} note={wrong.length > 0 && texts.clocksWrong(wrong.length, nodes.length)} />
-      {wrong.length === 0 && <p>{texts.clocksFine}</p>}
+      <Head title={texts.clocks} note={nodes && wrong.length > 0 && texts.clocksWrong(wrong.length, nodes.length)} />
+      {nodes && wrong.length === 0 && <p>{texts.clocksFine}</p>}
       <ul class="lines">
         {wrong.map((node) => (
           <Line

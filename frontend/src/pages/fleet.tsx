@@ -34,7 +34,7 @@ export default function Fleet({ chosen, isBeside }: { chosen: string | null; isB
         {!isBeside && (
           <AppBar title={words.texts.pageNames.fleet}>{isAll && <Fresh nodes={all.nodes} words={words} frozenAt={frozenAt} />}</AppBar>
         )}
-        <Standing source={source} snapshot={snapshot} isPart={!isAll} />
+        <Standing source={source} snapshot={snapshot} partial={all && !isAll ? words.texts.onlyWorstCame(all.nodes.length, countNodes(all)) : undefined} />
         {all && all.nodes.length === 0 && (
           <Notice title={words.texts.empty}>
             <p>{words.texts.emptyMeans}</p>
@@ -42,7 +42,7 @@ export default function Fleet({ chosen, isBeside }: { chosen: string | null; isB
         )}
         {all && all.nodes.length === 0 && <Checklist nodes={all.nodes} />}
         {all && all.nodes.length > 0 && (
-          <Filled all={all} words={words} chosen={chosen} isBeside={isBeside} frozenAt={frozenAt} />
+          <Filled all={all} hasFailed={snapshot.failure !== null} words={words} chosen={chosen} isBeside={isBeside} frozenAt={frozenAt} />
         )}
       </div>
     </FrozenAt.Provider>
@@ -51,13 +51,14 @@ export default function Fleet({ chosen, isBeside }: { chosen: string | null; isB
 
 interface FilledProps {
   all: AllNodes;
+  hasFailed: boolean;
   words: Words;
   chosen: string | null;
   isBeside: boolean;
   frozenAt: number | null;
 }
 
-function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
+function Filled({ all, hasFailed, words, chosen, isBeside, frozenAt }: FilledProps) {
   const { texts } = words;
   const wanted = useStore(view);
   const isComing = isPart(all);
@@ -69,6 +70,8 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
   }, [hasLines]);
   const sorted = useMemo(() => sortNodes(all.nodes), [all]);
   const active = useMemo(() => sorted.filter((one) => one.is_active), [sorted]);
+  // Those that are listed: of more than the list has room for they are the last.
+  const inactive = sorted.length - active.length;
   const further = useFurther(all.nodes, isCut(all) ? wanted.text.trim() : "");
   const shown = filterNodes(further.length > 0 ? sortNodes([...all.nodes, ...further]) : sorted, wanted);
   return (
@@ -77,10 +80,10 @@ function Filled({ all, words, chosen, isBeside, frozenAt }: FilledProps) {
       <Search words={words} text={wanted.text} />
       {isCut(all) && <p class="group">{texts.onlyWorst(MAX_LISTED)}</p>}
       <List nodes={shown} isComing={isComing} histories={histories} words={words} chosen={chosen} />
-      {isComing && <Loading />}
-      {all.inactive > 0 && !isComing && (
+      {isComing && !hasFailed && <Loading />}
+      {inactive > 0 && !isComing && (
         <button type="button" class="btn more" onClick={() => view.set({ ...wanted, withInactive: !wanted.withInactive })}>
-          {wanted.withInactive ? texts.hideInactive : texts.showInactive(all.inactive)}
+          {wanted.withInactive ? texts.hideInactive : texts.showInactive(inactive)}
         </button>
       )}
       {!isComing && <Announcer nodes={active} words={words} />}
@@ -232,7 +235,7 @@ function List({ nodes, isComing, histories, words, chosen }: ListProps) {
       <NodeItem node={node} words={words} history={histories[node.node]} now={now} isChosen={node.node === chosen} />
     </li>
   );
-  const drawn = useDrawn(nodes.length);
+  const drawn = useDrawn(nodes);
   const isLater = (node: Node) => !needsYou(node.state) && node.state !== "fine";
   const urgent = nodes.slice(0, drawn).filter((one) => needsYou(one.state));
   const later = nodes.slice(0, drawn).filter(isLater);
@@ -262,13 +265,23 @@ function List({ nodes, isComing, histories, words, chosen }: ListProps) {
   );
 }
 
-/** What is drawn at first: more than a window holds. The others follow a few at a time, whenever nobody taps. */
-const FIRST = 5;
+/** So high are a card, a row, and what stands above them, at least. */
+const CARD = 118;
+const ROW = 62;
+const HEAD = 300;
+/** What a window holds is drawn at first. The others follow a few at a time, whenever nobody taps. */
 const MORE = 20;
-let mostDrawn = FIRST; // who comes back from a node finds the list as it was
+let mostDrawn = 0; // who comes back from a node finds the list as it was
 
-function useDrawn(total: number): number {
-  const [drawn, setDrawn] = useState(mostDrawn);
+function windowful(nodes: readonly Node[]): number {
+  let room = innerHeight - HEAD;
+  const end = nodes.findIndex((one) => (room -= needsYou(one.state) ? CARD : ROW) < 0);
+  return end === -1 ? nodes.length : end + 1;
+}
+
+function useDrawn(nodes: readonly Node[]): number {
+  const [drawn, setDrawn] = useState(() => Math.max(mostDrawn, windowful(nodes)));
+  const total = nodes.length;
   useEffect(() => {
     if (drawn >= total) return;
     let isWanted = true;

@@ -23,8 +23,8 @@ export const useSource = <T>(source: Source<T>): Snapshot<T> => useStore(source)
 
 /** Gives the nodes once all are here that the list has room for: what a part lacks, nobody could tell. */
 export function useNodes(): Snapshot<Node[]> {
-  const { value, ...rest } = useSource(fleet());
-  return { value: value && !isPart(value) ? value.nodes : null, ...rest };
+  const { value, at, failure } = useSource(fleet());
+  return value && !isPart(value) ? { value: value.nodes, at, failure } : { value: null, at: null, failure };
 }
 
 /** Gives the present in epoch milliseconds, every few seconds. */
