@@ -10,6 +10,7 @@ from isems.api import dashboard, health, home, metrics, predecessor, problems, p
 from isems.api.answers import SeenTags, Streams
 from isems.api.context import CLOCK, CONFIG, DASHBOARD, DATABASE, GATE, STREAMS, TAGS
 from isems.api.prefix import StripPrefix
+from isems.api.push_gate import Gate
 from isems.api.push_store import Store, store_at_once
 from isems.api.redaction import redact_logs
 from isems.api.sentry import start_sentry
@@ -60,7 +61,7 @@ def create_app(
     app.register_blueprint(dashboard.routes)
     if config.push_tokens:
         app.config["MAX_CONTENT_LENGTH"] = push.MAX_BODY_BYTES
-        app.extensions[GATE] = push.Gate(config, store or _default_store(config))
+        app.extensions[GATE] = Gate(config, store or _default_store(config))
         app.register_blueprint(push.routes)
     if config.is_development:
         app.after_request(problems.allow_any_origin)

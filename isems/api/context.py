@@ -1,16 +1,14 @@
 """What the factory handed to the application, for its routes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import current_app
 
 from isems.api.answers import SeenTags, Streams
+from isems.api.push_gate import Gate
 from isems.config import Config
 from isems.storage.database import Database
-
-if TYPE_CHECKING:
-    from isems.api.push import Gate
 
 CONFIG = "isems.config"
 DATABASE = "isems.database"
@@ -56,9 +54,9 @@ def dashboard() -> Path:
     return cast(Path, current_app.extensions[DASHBOARD])
 
 
-def gate() -> "Gate":
+def gate() -> Gate:
     """Give who may push, and where to."""
-    return cast("Gate", current_app.extensions[GATE])
+    return cast(Gate, current_app.extensions[GATE])
 
 
 def is_demo() -> bool:

@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 
 from isems.api.app import create_app
 from isems.api.context import GATE
-from isems.api.push import MAX_BODY_BYTES, Gate
+from isems.api.push import MAX_BODY_BYTES
+from isems.api.push_gate import Gate
 from isems.api.push_store import Store, store_at_once, store_in_groups
 from isems.config import Config
 from isems.domain.payload import Payload
@@ -285,7 +286,7 @@ def test_a_token_is_compared_with_all_and_in_a_time_that_tells_nothing(
         compared.append((len(ours), len(theirs)))
         return ours == theirs
 
-    monkeypatch.setattr("isems.api.push.compare_digest", compare)
+    monkeypatch.setattr("isems.api.push_gate.compare_digest", compare)
     client = connect(sqlite_url)
     for token in (FREE, PAIR, "x", "x" * 5000):
         post(client, f"{token}/data", at(0))
