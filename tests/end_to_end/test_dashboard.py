@@ -252,6 +252,27 @@ def test_without_the_collector_it_shows_what_it_last_knew_and_comes_back(browser
         expect(page.get_by_text("Collector out of reach")).to_have_count(0)
 
 
+REFUSED = {
+    "en": "the database /isems.db cannot be used: disk I/O error. It tries again by itself.",
+    "de": "Die Datenbank /isems.db ist nicht zu benutzen: Lese- oder Schreibfehler. Es wird von selbst weiter versucht.",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_why_the_collector_cannot_answer_is_said_in_the_readers_language(
+    browser: Browser, address: str, language: str
+) -> None:
+    problem = {"status": 503, "detail": "the database /isems.db cannot be used: disk I/O error"}
+    with visit(browser, PHONE, locale=f"{language}-{language.upper()}") as visited:
+        page, loaded = visited.page, []
+        page.on("request", lambda request: loaded.append(request.url))
+        page.route("**/v1/nodes*", lambda route: route.fulfill(status=503, json=problem))
+        page.goto(address)
+        expect(page.locator(".banner p")).to_have_text(REFUSED[language])
+        # Who reads English needs no other language.
+        assert any("/assets/said-" in url for url in loaded) == (language == "de")
+
+
 def test_what_was_kept_is_shown_before_the_collector_answers(browser: Browser, address: str) -> None:
     with visit(browser, PHONE, locale="en-GB") as visited:
         page = visited.page

@@ -70,6 +70,13 @@ def test_every_page_works_for_everybody_and_asks_nobody_outside(browser: Browser
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_the_german_collector_page_says_all_troubles_in_german(browser: Browser, address: str) -> None:
+    with visit(browser, PHONE, locale="de-DE") as visited:
+        open_page(visited, address, "collector")
+        expect(visited.page.get_by_text("Kein Log: /ISEMS/").first).to_be_visible()
+        assert visited.page.locator("#app [lang=en]").all_text_contents() == []
+
+
 def test_no_page_is_wider_than_a_small_phone_or_than_large_letters_make_it(browser: Browser, address: str) -> None:
     wrong = []
     for width, percent, language in product((320, 390), (100, 200), ("en", "de")):

@@ -6,6 +6,7 @@ import { useWords } from "../i18n/use";
 import { STEPS, readProgress, type Progress, type StepName } from "../state/start";
 import { useSource } from "../state/use";
 import { Raw } from "./raw";
+import { Said } from "./said";
 import "../style/collector.css";
 
 /** From nothing to the first chart: what is done, and what is to be done now. */
@@ -53,8 +54,8 @@ function Step({ step, number, progress, texts, status, newest }: StepProps) {
         {isNow && <p>{texts.hints[step]}</p>}
         {step === "configured" && !isNow && <p translate={false}>{texts.sourcesSet(addresses, broker, has_push)}</p>}
         {isNow && step === "answered" && trouble && (
-          <p class="mono" lang="en">
-            {trouble.address}: {trouble.error}
+          <p class="mono">
+            <bdi translate={false}>{trouble.address}</bdi>: <Said text={trouble.error} />
           </p>
         )}
         {isNow && step === "stored" && newest && (

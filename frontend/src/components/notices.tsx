@@ -3,6 +3,7 @@ import { MAX_LISTED, countNodes, fleet, isCut } from "../api/resources";
 import type { Failure, Snapshot, Source } from "../api/source";
 import { useWords } from "../i18n/use";
 import { useNow, useSource } from "../state/use";
+import { lazily } from "./lazy";
 import { Icon } from "./marks";
 
 /** How old an answer may be, in ms, before everything on the page counts as past, kept or not: one poll may fail unnoticed. */
@@ -33,6 +34,12 @@ export const Notice = ({ title, children }: { title: string; children: Component
   </section>
 );
 
+/** A sentence as the collector made it. */
+export const English = ({ text }: { text: string }) => <span lang="en">{text}</span>;
+
+/** All its sentences in another language are as large as a page, and seldom needed. */
+const Said = lazily(() => import("./said").then((part) => part.Said), English);
+
 interface TroubleProps {
   failure: Failure;
   at: number | null;
@@ -43,8 +50,9 @@ interface TroubleProps {
 
 /** What failed, since when, and what is still true. */
 export function Trouble({ failure, at, retry, partial }: TroubleProps) {
-  const { texts, format } = useWords();
+  const { texts, format, language } = useWords();
   const now = useNow();
+  const Detail = language === "en" ? English : Said;
   const isUnreachable = failure.kind === "unreachable";
   const kept = at === null ? null : format.at(at, now);
   const title = !isUnreachable
@@ -60,7 +68,7 @@ export function Trouble({ failure, at, retry, partial }: TroubleProps) {
         <p>{partial ?? (kept === null ? texts.nothingKept : texts.unreachableMeans(kept))}</p>
       ) : (
         <p>
-          <span lang="en">{failure.detail}</span> {partial ?? texts.refusedMeans(kept)}
+          <Detail text={failure.detail.replace(/\.$/, "")} />. {partial ?? texts.refusedMeans(kept)}
         </p>
       )}
       <button type="button" class="btn" onClick={retry}>

@@ -1,5 +1,6 @@
 import type { RejectedPiece } from "../api/types";
 import type { CollectorTexts } from "../i18n/collector";
+import { Said } from "./said";
 
 const MAX_CHARACTERS = 600;
 
@@ -8,8 +9,8 @@ export function Raw({ piece, texts }: { piece: RejectedPiece; texts: CollectorTe
   const isLong = piece.raw.length > MAX_CHARACTERS;
   return (
     <>
-      <p class="aside" lang="en" translate={false}>
-        {piece.detail}
+      <p class="aside" translate={false}>
+        <Said text={piece.detail} />
       </p>
       <pre class="raw" translate={false} tabIndex={0}>
         {visible(piece.raw.slice(0, MAX_CHARACTERS))}

@@ -10,6 +10,7 @@ import { AppBar } from "../components/layout";
 import { Glyph } from "../components/marks";
 import { Standing, Trouble, frozenSince } from "../components/notices";
 import { Raw } from "../components/raw";
+import { Said } from "../components/said";
 import { COLLECTOR_TEXTS, type CollectorTexts, type Reason, type SourceName } from "../i18n/collector";
 import { useWords, type Words } from "../i18n/use";
 import { writeRoute } from "../state/route";
@@ -103,7 +104,7 @@ function Sources({ status, words, texts }: StatusProps) {
         )}
         {polling.troubles.slice(0, MAX_TROUBLES).map((one) => (
           <Line key={one.address} state="silent" word={states.silent} title={<bdi translate={false}>{one.address}</bdi>}>
-            <NoAnswer at={one.answered_at} words={words} texts={texts} /> <span lang="en">{one.error}</span>
+            <NoAnswer at={one.answered_at} words={words} texts={texts} /> <Said text={one.error} />
           </Line>
         ))}
         {polling.failing > MAX_TROUBLES && <li class="fact">{texts.moreTroubles(polling.failing - MAX_TROUBLES)}</li>}
@@ -127,7 +128,11 @@ function Sources({ status, words, texts }: StatusProps) {
           >
             <LastMessage at={one.last_message_at} words={words} texts={texts} />
             {one.has_standby && `, ${texts.standby}`}
-            {!one.is_well && <span lang="en">. {one.sentence}</span>}
+            {!one.is_well && (
+              <>
+                . <Said text={one.sentence} />
+              </>
+            )}
             {one.session_lost_at !== null && <SessionLost at={one.session_lost_at} words={words} texts={texts} />}
           </Line>
         ))}
