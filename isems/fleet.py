@@ -87,7 +87,8 @@ CHUNK = 500
 def survey_nodes(connection: Connection, now: int, is_wanted: Callable[[str], bool]) -> Iterator[KnownNode]:
     """Give every node whose name is wanted, by name, in a few statements for many of them."""
     states = [state for state in select_node_states(connection, now) if is_wanted(state.name)]
-    newest = {one.node_id: one.measurement for one in select_newest_of_each(connection)}
+    wanted = {state.id for state in states}
+    newest = {one.node_id: one.measurement for one in select_newest_of_each(connection, node_ids=wanted)}
     for start in range(0, len(states), CHUNK):
         yield from _join(connection, states[start : start + CHUNK], newest)
 

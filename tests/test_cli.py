@@ -383,6 +383,19 @@ def test_pruning_tells_what_would_go_and_then_what_went(isems, sqlite_url: str) 
     assert isems("prune", "--keep-raw", "10d").out.startswith("0 records of 0 nodes")
 
 
+def test_a_node_that_cannot_be_pruned_is_told_with_its_reason(isems, sqlite_url: str) -> None:  # type: ignore[no-untyped-def]
+    store_days(sqlite_url, 40)
+    with closing(Database(sqlite_url)) as database, database.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE DELETE ON measurement BEGIN SELECT RAISE(ABORT, 'no such luck'); END"
+        )
+    done = isems("prune", "--keep-raw", "10d")
+    assert done.code == 1
+    assert done.out.startswith("0 records of 0 nodes")
+    assert "These could not be deleted, or not all: " in done.out
+    assert "no such luck" in done.out
+
+
 @pytest.mark.parametrize("days", ["6", "400h", "-7", "many"])
 def test_what_is_no_number_of_days_deletes_nothing_and_says_so(isems, days: str) -> None:  # type: ignore[no-untyped-def]
     done = isems("prune", f"--keep-raw={days}")

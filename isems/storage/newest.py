@@ -1,6 +1,6 @@
 """The newest measurements, read without touching the history behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -61,12 +61,18 @@ class _Newest(NamedTuple):
         return heard_at >= since
 
 
-def select_newest_of_each(connection: Connection, active_since: int | None = None) -> list[Stored]:
-    """Give the newest measurement of every node, by name.
+def select_newest_of_each(
+    connection: Connection, active_since: int | None = None, node_ids: Container[int] | None = None
+) -> list[Stored]:
+    """Give the newest measurement of every node, by name; with `node_ids` of these only.
 
     With `active_since` only of nodes whose newest measurement, or newest live delivery, is younger than that.
     """
-    found = [one for one in _select_latest(connection) if active_since is None or one.is_active(active_since)]
+    found = [
+        one
+        for one in _select_latest(connection)
+        if (active_since is None or one.is_active(active_since)) and (node_ids is None or one.row[0] in node_ids)
+    ]
     configurations = read_configurations(connection, {one.row[2] for one in found})
     return [Stored(row[0], decode(name, configurations[row[2]], row)) for name, _, row in found]
 

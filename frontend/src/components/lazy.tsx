@@ -25,14 +25,18 @@ export function lazily<P extends object>(load: () => Promise<ComponentType<P>>, 
 }
 
 const RETRY_MS = 5000;
+const RELOAD_MS = 60_000;
 
-/** Tries until it is there. After an upgrade a part of the older build is gone for good: then the page is loaded anew, once. */
+/**
+ * Tries until it is there. After an upgrade a part of the older build is gone for good, and some browsers never ask again
+ * for what they failed to get: then the page is loaded anew.
+ */
 async function untilLoaded<T>(load: () => Promise<T>, isPage: boolean): Promise<T> {
   for (;;) {
     try {
       return await load();
     } catch {
-      if (isPage && (await isAnswered()) && isFirstReload()) location.reload();
+      if (isPage && (await isAnswered()) && mayReload()) location.reload();
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
@@ -45,12 +49,13 @@ const isAnswered = (): Promise<boolean> =>
     () => false,
   );
 
-/** Tells whether this build was not loaded anew before: a part that is missing in the newest one will not come by that. */
-function isFirstReload(): boolean {
+/** Tells whether it is long enough ago that the page was loaded anew: a part that the newest build lacks does not come by that. */
+function mayReload(): boolean {
   try {
-    const before = sessionStorage.getItem("isems.reloaded");
-    sessionStorage.setItem("isems.reloaded", import.meta.url);
-    return before !== import.meta.url;
+    const before = Number(sessionStorage.getItem("isems.reloaded"));
+    if (Date.now() - before < RELOAD_MS) return false;
+    sessionStorage.setItem("isems.reloaded", String(Date.now()));
+    return true;
   } catch {
     return false; // nothing can be remembered here
   }

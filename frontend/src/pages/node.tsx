@@ -1,4 +1,4 @@
-import { fleet, isCut, isPart } from "../api/resources";
+import { fleet, isCut } from "../api/resources";
 import { nodeDetail, recent as recentOf } from "../api/series";
 import { POLL_MS } from "../api/source";
 import type { Node as NodeData } from "../api/types";
@@ -13,7 +13,7 @@ import { Loading, Notice, Standing, Trouble, frozenSince } from "../components/n
 import { Verdict } from "../components/verdict";
 import { NODE_TEXTS } from "../i18n/node";
 import { useWords } from "../i18n/use";
-import { useNow, useSource } from "../state/use";
+import { useNodes, useNow, useSource } from "../state/use";
 import "../style/node.css";
 
 interface Props {
@@ -27,14 +27,14 @@ const ASKED_MS = 2 * POLL_MS;
 /** One node: how it is, everything that was found at it, and what became of it. */
 export default function Node(props: Props) {
   const snapshot = useSource(fleet());
-  const all = snapshot.value;
-  const isAll = all !== null && !isPart(all);
+  const whole = useNodes();
+  const isAll = whole.value !== null;
   const now = useNow();
   const frozenAt = frozenSince(snapshot, now);
   // What this device kept of last week may lack a node of yesterday: first ask.
   const isAsked = snapshot.failure !== null || now - (snapshot.at ?? 0) < ASKED_MS;
-  const listed = all?.nodes.find((one) => one.node === props.name);
-  const isPerhapsElsewhere = all !== null && isCut(all);
+  const listed = snapshot.value?.nodes.find((one) => one.node === props.name);
+  const isPerhapsElsewhere = snapshot.value !== null && isCut(snapshot.value);
   return (
     <FrozenAt.Provider value={frozenAt}>
       <div class={frozenAt === null ? "node" : "node frozen"}>
@@ -44,7 +44,7 @@ export default function Node(props: Props) {
           <>
             <Head {...props} isKnown={listed !== undefined} />
             {/* Of a part of the list nobody knows whether it is all that there is to know. */}
-            {!props.isBeside && <Standing source={fleet()} snapshot={listed || isAll ? snapshot : { ...snapshot, value: null, at: null }} />}
+            {!props.isBeside && <Standing source={fleet()} snapshot={listed ? snapshot : whole} />}
             {props.isBeside && !listed && !isAll && <Loading />}
             {isAll && !listed && (isAsked ? <Unknown /> : <Loading />)}
             {listed && <Filled node={listed} />}
